@@ -1,0 +1,125 @@
+#include "base/base64.h"
+#include "base/err.h"
+
+static const char std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* Value of each character, 64 for "not in the alphabet"; both alphabets differ in two characters.
+ */
+static int value_of(uint8_t c, bool is_url)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == (is_url ? '-' : '+'))
+        return 62;
+    if (c == (is_url ? '_' : '/'))
+        return 63;
+    return -1;
+}
+
+/* Writes the characters of n bytes, returns how many. */
+static size_t encode(struct slice s, const char *alphabet, bool pad, uint8_t *out)
+{
+    size_t o = 0, i = 0;
+    for (; i + 2 < s.n; i += 3) {
+        uint32_t v = (uint32_t)s.p[i] << 16 | (uint32_t)s.p[i + 1] << 8 | s.p[i + 2];
+        out[o++] = (uint8_t)alphabet[v >> 18];
+        out[o++] = (uint8_t)alphabet[v >> 12 & 63];
+        out[o++] = (uint8_t)alphabet[v >> 6 & 63];
+        out[o++] = (uint8_t)alphabet[v & 63];
+    }
+    size_t left = s.n - i;
+    if (left == 0)
+        return o;
+    uint32_t v = (uint32_t)s.p[i] << 16 | (left == 2 ? (uint32_t)s.p[i + 1] << 8 : 0);
+    out[o++] = (uint8_t)alphabet[v >> 18];
+    out[o++] = (uint8_t)alphabet[v >> 12 & 63];
+    if (left == 2)
+        out[o++] = (uint8_t)alphabet[v >> 6 & 63];
+    for (size_t k = left; pad && k < 3; k++)
+        out[o++] = '=';
+    return o;
+}
+
+void base64_append(struct buf *b, struct slice bytes)
+{
+    uint8_t *to = buf_room(b, BASE64_LEN(bytes.n));
+    if (to != NULL)
+        b->n += encode(bytes, std, true, to);
+}
+
+void base64_print(struct slice bytes, char *out)
+{
+    out[encode(bytes, std, true, (uint8_t *)out)] = 0;
+}
+
+void base64url_append(struct buf *b, struct slice bytes)
+{
+    uint8_t *to = buf_room(b, BASE64_LEN(bytes.n));
+    if (to != NULL)
+        b->n += encode(bytes, url, false, to);
+}
+
+struct decoder {
+    uint32_t bits;
+    int have; /* characters of the current group of four */
+};
+
+/* What the last, incomplete group holds: nothing, one byte or two; unused bits must be zero. */
+static int finish(struct buf *b, const struct decoder *d)
+{
+    if (d->have == 0)
+        return b->failed ? ERR_TOO_LARGE : 0;
+    if (d->have == 1)
+        return ERR_SYNTAX;
+    int unused = d->have == 2 ? 4 : 2;
+    if (d->bits & ((1u << unused) - 1))
+        return ERR_SYNTAX;
+    uint32_t v = d->bits >> unused;
+    if (d->have == 3)
+        buf_byte(b, (uint8_t)(v >> 8));
+    buf_byte(b, (uint8_t)v);
+    return b->failed ? ERR_TOO_LARGE : 0;
+}
+
+static int decode(struct buf *b, struct slice text, bool is_url, bool spaces)
+{
+    struct decoder d = {0, 0};
+    int pads = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        uint8_t c = text.p[i];
+        if (spaces && (c == ' ' || c == '\t' || c == '\r' || c == '\n'))
+            continue;
+        if (c == '=' && !is_url) {
+            pads++;
+            continue;
+        }
+        int v = value_of(c, is_url);
+        if (v < 0 || pads > 0)
+            return ERR_SYNTAX;
+        d.bits = d.bits << 6 | (uint32_t)v;
+        if (++d.have == 4) {
+            uint8_t three[3] = {(uint8_t)(d.bits >> 16), (uint8_t)(d.bits >> 8), (uint8_t)d.bits};
+            buf_add(b, three, 3);
+            d = (struct decoder){0, 0};
+        }
+    }
+    int wanted = is_url || d.have == 0 ? 0 : 4 - d.have;
+    if (pads != wanted)
+        return ERR_SYNTAX;
+    return finish(b, &d);
+}
+
+int base64_decode(struct buf *b, struct slice text, bool spaces)
+{
+    return decode(b, text, false, spaces);
+}
+
+int base64url_decode(struct buf *b, struct slice text)
+{
+    return decode(b, text, true, false);
+}
