@@ -7,7 +7,7 @@
  *     server = SILD/GOV/70000001/state
  *     [service SILD/GOV/70000001/population/persons]
  *     url = http://127.0.3.1:9001
- *     allow = SILD/GOV/70000002/insurance GET /persons/*
+ *     allow = SILD/GOV/70000002/insurance GET /persons
  */
 #ifndef SILD_BASE_CONF_H
 #define SILD_BASE_CONF_H

@@ -1,0 +1,115 @@
+/*
+ * The journal: an append-only log of records under everything durable.
+ *
+ * A folder of segments. Segment files are named by the first sequence number they hold, 16 hex
+ * digits: <first>.seg (records), <first>.salt (32 bytes a record), <first>.idx (hash index of ids,
+ * written when the segment closes), and tiles/ (hashes of the Merkle tree, rebuilt when lost).
+ *
+ *   record header, 32 bytes, little-endian
+ *     u32 magic "SJR1"  u32 length (payload, at most 16 MiB)  u16 type  u16 flags
+ *     u64 sequence  u64 time_ms  u32 CRC-32C over header (without this field) and payload
+ *   leaf of the tree: SHA-256 leaf hash over salt || record (header and payload)
+ *
+ * Acknowledged means: segment and salts are synced. Dropping an old segment or one salt changes no
+ * root: tiles keep the hashes.
+ */
+#ifndef SILD_JOURNAL_JOURNAL_H
+#define SILD_JOURNAL_JOURNAL_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "crypto/merkle.h"
+
+#define JOURNAL_RECORD_MAX (16u << 20)
+#define JOURNAL_SALT 32
+
+struct journal;
+struct journal_io; /* the table of calls that touch the disk; tests bring their own (journal/io.h)
+                    */
+
+struct journal_options {
+    uint64_t segment_bytes; /* 0: 256 MiB */
+    bool read_only; /* for tools beside a running writer; recovers nothing, writes nothing */
+    const struct journal_io *io; /* NULL: the real disk */
+    void *io_ctx;
+};
+
+/*
+ * Opens or creates the folder, takes the writer's lock (ERR_EXISTS when another process has it),
+ * recovers: a torn tail of the last segment is cut, tiles are brought up. ERR_CORRUPT names file
+ * and offset when something that had been synced is damaged.
+ */
+int journal_open(const char *dir, const struct journal_options *o, struct journal **out,
+                 struct diag *d) MUST_USE;
+/* Syncs what is pending, closes. NULL is harmless. */
+void journal_close(struct journal *j);
+
+struct journal_record {
+    uint64_t seq; /* from 0 */
+    int64_t time_ms;
+    uint16_t type, flags;
+    struct slice payload;
+};
+
+/*
+ * Appends to memory: *seq is its number. Not durable before journal_sync returned 0. id: the key
+ * for look-up (a message id; up to 255 bytes; empty: none). A record's id hash is in the index of
+ * its segment. Any number of appends, then one sync: group commit. When a write fails
+ * (ERR_DISK_FULL…) nothing of the batch is acknowledged and the journal refuses more until
+ * journal_sync succeeds again.
+ */
+int journal_append(struct journal *j, uint16_t type, uint16_t flags, int64_t time_ms,
+                   struct slice id, struct slice payload, uint64_t *seq, struct diag *d) MUST_USE;
+int journal_sync(struct journal *j, struct diag *d) MUST_USE;
+
+uint64_t journal_size(const struct journal *j);    /* records, synced or not */
+uint64_t journal_durable(const struct journal *j); /* records synced */
+uint64_t journal_first(const struct journal *j);   /* first record whose segment is still there */
+
+/* By position. Payload goes into buf (reset first). ERR_NOT_FOUND for dropped segments,
+ * ERR_CORRUPT. */
+int journal_read(struct journal *j, uint64_t seq, struct journal_record *out, struct buf *buf,
+                 struct diag *d) MUST_USE;
+/* From `from` on, in order, until visit returns non-zero (handed through) or the end. */
+typedef int (*journal_visit)(void *ctx, const struct journal_record *r);
+int journal_scan(struct journal *j, uint64_t from, journal_visit visit, void *ctx,
+                 struct diag *d) MUST_USE;
+/*
+ * Sequences of the records with this id, newest first, at most max; *n how many. The index may
+ * give a false one (hashes): the caller looks at the record.
+ */
+int journal_find(struct journal *j, struct slice id, uint64_t *seqs, size_t max, size_t *n,
+                 struct diag *d) MUST_USE;
+/* A reader beside the writer: notices what was appended since it was opened. */
+int journal_refresh(struct journal *j, struct diag *d) MUST_USE;
+
+/* The tree over the first `size` durable records. */
+int journal_root(struct journal *j, uint64_t size, struct merkle_hash *out,
+                 struct diag *d) MUST_USE;
+int journal_inclusion(struct journal *j, uint64_t seq, uint64_t size,
+                      struct merkle_hash proof[MERKLE_DEPTH], size_t *count,
+                      struct diag *d) MUST_USE;
+int journal_consistency(struct journal *j, uint64_t old_size, uint64_t size,
+                        struct merkle_hash proof[MERKLE_DEPTH], size_t *count,
+                        struct diag *d) MUST_USE;
+int journal_leaf(struct journal *j, uint64_t seq, struct merkle_hash *out, struct diag *d) MUST_USE;
+/* The record's salt, needed to prove its content; ERR_NOT_FOUND when erased. */
+int journal_salt(struct journal *j, uint64_t seq, uint8_t out[JOURNAL_SALT],
+                 struct diag *d) MUST_USE;
+
+/* Overwrites one salt with zeros, durably: the record's meaning can no longer be proven, no root
+ * changes. */
+int journal_erase_salt(struct journal *j, uint64_t seq, struct diag *d) MUST_USE;
+/* Removes all closed segments that end before seq. */
+int journal_drop_before(struct journal *j, uint64_t seq, struct diag *d) MUST_USE;
+
+struct journal_report {
+    uint64_t records, segments, erased_salts, first;
+    struct merkle_hash root;
+};
+/* Reads everything: headers, checksums, order, salts, leaves against tiles. ERR_CORRUPT with file
+ * and offset. */
+int journal_verify(struct journal *j, struct journal_report *out, struct diag *d) MUST_USE;
+
+#endif
