@@ -1,0 +1,83 @@
+/*
+ * The key process and how others ask it: a closed set of typed requests over ipc. It holds the keys
+ * of one role, never touches the network, and gathers message signatures that wait into one batch
+ * (signature.md section 4): sign at once when idle, gather while busy.
+ *
+ * The requests' and answers' bodies are encoded by the signer_put_/get_ functions below, both
+ * directions here; bodies are little-endian cursors (base/cursor.h), read to their end.
+ */
+#ifndef SILD_KEYS_SIGNER_H
+#define SILD_KEYS_SIGNER_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "crypto/digest.h"
+#include "proc/group.h"
+#include "proc/ipc.h"
+
+enum signer_type {
+    SIGNER_MESSAGE = 1, /* sign a message's parts; answer SIGNER_MESSAGE_DONE */
+    SIGNER_MESSAGE_DONE,
+    SIGNER_TLS,    /* raw signature for a handshake, authentication keys only */
+    SIGNER_HEAD,   /* a journal's tree head: Ed25519 over a checkpoint note's text */
+    SIGNER_CONF,   /* a global configuration directory's signed bytes */
+    SIGNER_CERT,   /* TBSCertificate */
+    SIGNER_OCSP,   /* tbsResponseData */
+    SIGNER_TSP,    /* CMS signed attributes */
+    SIGNER_VALUE,  /* answer to all but SIGNER_MESSAGE: the value */
+    SIGNER_FAILED, /* u16 error code and a sentence */
+};
+
+/* What a key may be used for: one purpose each; a request of another kind is refused. */
+struct signer_key {
+    const char *name;     /* in the key store */
+    enum signer_type use; /* the request type it serves */
+    const char *member;   /* SIGNER_MESSAGE: "SILD/GOV/70000001", its owner; else NULL */
+    struct slice cert;    /* SIGNER_MESSAGE: DER of the signing certificate */
+};
+
+#define SIGNER_PARTS_MAX 16
+struct signer_message {
+    struct slice member;                  /* whose key */
+    size_t parts;                         /* part 0 is /message.xml, part i is /attachment<i> */
+    struct digest part[SIGNER_PARTS_MAX]; /* SHA-512 */
+};
+void signer_put_message(struct buf *b, const struct signer_message *m);
+int signer_get_message(struct slice body, struct signer_message *out) MUST_USE;
+
+struct signer_result {
+    int64_t signing_time_ms;
+    struct slice value;  /* raw SignatureValue octets (ECDSA: r||s) */
+    struct slice result; /* hash chain result document; empty: single form */
+    struct slice chain;  /* hash chain document; empty: single form */
+    uint32_t batch;      /* messages under this signature */
+};
+void signer_put_result(struct buf *b, const struct signer_result *r);
+int signer_get_result(struct slice body, struct signer_result *out) MUST_USE; /* slices borrowed */
+
+/* All other requests: key name, algorithm URI ("" for Ed25519 and the key's default), bytes to sign
+ * (already hashed when `digested`). */
+struct signer_raw {
+    struct slice key;
+    struct slice alg_uri;
+    bool digested;
+    bool pss; /* TLS: RSA-PSS padding */
+    enum digest_alg digest;
+    struct slice data;
+};
+void signer_put_raw(struct buf *b, const struct signer_raw *r);
+int signer_get_raw(struct slice body, struct signer_raw *out) MUST_USE;
+
+/*
+ * The key process's main loop: loads the keys named, then serves its lines until stopped.
+ * batch_max: messages in one signature (1: never gather).
+ */
+int signer_run(struct group_self *self, const char *keys_dir, const struct signer_key *keys,
+               size_t n, size_t batch_max);
+
+/* Blocking raw request on a line of one's own (names with "!"); appends the value. */
+int signer_call(int fd, enum signer_type type, const struct signer_raw *r, struct buf *value,
+                struct diag *d) MUST_USE;
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * HTTP/1.1 client over conn: pooled keep-alive connections, several addresses tried in turn, a hook
+ * between the TLS handshake and the first byte where the caller judges the peer (perhaps after
+ * asking others), bodies streamed both ways. No redirects, no cookies, no retries of its own
+ * except on another address before anything was sent (and once on a fresh connection when a pooled
+ * one turns out closed before any byte of the response and `repeatable`).
+ */
+#ifndef SILD_NET_HTTP_CLIENT_H
+#define SILD_NET_HTTP_CLIENT_H
+
+#include "net/conn.h"
+#include "wire/http.h"
+
+struct http_client;
+struct http_call;
+
+struct http_client *http_client_new(struct loop *l, size_t idle_max, int64_t idle_ms);
+void http_client_free(struct http_client *c);
+/* Closes idle connections whose pool key has this prefix, or all (empty): after a configuration
+ * change. */
+void http_client_drop_idle(struct http_client *c, struct slice key_prefix);
+
+struct http_target {
+    const struct net_addr *addrs; /* tried in this order; copied */
+    size_t n;
+    struct tls *tls; /* NULL: plain */
+    struct slice
+        pool_key; /* connections are reused under the same key only; empty: never reused. Copied */
+    int64_t connect_timeout_ms;  /* 0: 30 s, for each address */
+    int64_t response_timeout_ms; /* from the request's end to the response's head; 0: none */
+    bool repeatable;
+};
+
+struct http_call_events {
+    /*
+     * A new TLS (or plain) connection is up, nothing sent. Call http_call_proceed or
+     * http_call_refuse, now or later. NULL: proceed. Not called for reused connections, which were
+     * judged before (conn_verdict): on_reuse may refuse them (return false: another is opened).
+     */
+    void (*on_connected)(void *ctx, struct http_call *c, struct conn *conn);
+    bool (*on_reuse)(void *ctx, struct http_call *c, struct conn *conn);
+    void (*on_ready)(void *ctx,
+                     struct http_call *c); /* send the body now (after the head went out) */
+    void (*on_drain)(void *ctx, struct http_call *c);
+    void (*on_head)(void *ctx, struct http_call *c, const struct http_head *h); /* not for 1xx */
+    void (*on_body)(void *ctx, struct http_call *c, struct slice piece);
+    /* Exactly one of these two ends the call; c is gone after return. complete: framing was whole.
+     */
+    void (*on_end)(void *ctx, struct http_call *c);
+    void (*on_error)(void *ctx, struct http_call *c, const struct diag *why);
+};
+
+/*
+ * head: request line and header lines without the empty line, e.g. "GET / HTTP/1.1\r\nHost: x\r\n";
+ * copied. It must say Content-Length or Transfer-Encoding itself; with chunked, http_call_write
+ * makes the chunks. NULL only without memory.
+ */
+struct http_call *http_call_start(struct http_client *c, const struct http_target *t,
+                                  struct slice head, const struct http_call_events *ev, void *ctx);
+void http_call_proceed(struct http_call *c);
+void http_call_refuse(struct http_call *c,
+                      const struct diag *why); /* tries the next address, else on_error */
+void http_call_write(struct http_call *c, struct slice piece);
+size_t http_call_queued(const struct http_call *c);
+void http_call_end(struct http_call *c);   /* no more request body */
+void http_call_pause(struct http_call *c); /* the response's body */
+void http_call_resume(struct http_call *c);
+void http_call_cancel(struct http_call *c); /* no callback follows */
+struct conn *http_call_conn(struct http_call *c);
+
+/* Blocking one-shot for tools, the agent's start and tests: whole response body in memory. */
+struct http_result {
+    int status;
+    struct buf head; /* raw head bytes */
+    struct buf body;
+};
+int http_fetch(const char *url, const char *method, struct slice headers, struct slice body,
+               size_t max, int64_t timeout_ms, struct http_result *out, struct diag *d) MUST_USE;
+void http_result_free(struct http_result *r);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * The event loop: libuv behind a header of our own. One loop a process; everything on it is single
+ * threaded. Handles are freed by their own functions; a callback may free its own handle.
+ */
+#ifndef SILD_NET_LOOP_H
+#define SILD_NET_LOOP_H
+
+#include "base/attr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+struct loop *loop_new(void); /* NULL when the system refuses */
+void loop_free(struct loop *l);
+void loop_run(struct loop *l); /* until loop_stop */
+void loop_stop(struct loop *l);
+int64_t loop_mono_ms(struct loop *l); /* monotonic, read once a turn */
+int64_t loop_wall_ms(struct loop *l); /* wall clock, milliseconds since 1970, read now */
+
+typedef void (*loop_cb)(void *ctx);
+
+/* Once after `ms`. Cancelled by loop_timer_cancel; freed after it fired or was cancelled. */
+struct loop_timer;
+struct loop_timer *loop_timer_start(struct loop *l, int64_t ms, loop_cb cb, void *ctx);
+void loop_timer_cancel(struct loop_timer *t); /* NULL is harmless */
+
+/* Runs cb at the end of this turn (before waiting): for one flush a turn. Not cancellable. */
+void loop_defer(struct loop *l, loop_cb cb, void *ctx);
+
+/* Readiness of a descriptor; the caller keeps and closes the descriptor, after loop_fd_free. */
+struct loop_fd;
+typedef void (*loop_fd_cb)(void *ctx, bool readable, bool writable);
+struct loop_fd *loop_fd_new(struct loop *l, int fd, loop_fd_cb cb, void *ctx);
+void loop_fd_want(struct loop_fd *f, bool read, bool write);
+void loop_fd_free(struct loop_fd *f);
+
+/* Calls cb for each arrival of the signal, for as long as the loop lives. */
+int loop_signal(struct loop *l, int signo, loop_cb cb, void *ctx) MUST_USE;
+
+#endif

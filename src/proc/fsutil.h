@@ -1,0 +1,15 @@
+/* Whole files and folders, durably: temporary name, sync, rename, sync of the folder. */
+#ifndef SILD_PROC_FSUTIL_H
+#define SILD_PROC_FSUTIL_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/diag.h"
+
+/* Appends the file's bytes to out; at most out->max. ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_IO. */
+int fs_read(const char *path, struct buf *out, struct diag *d) MUST_USE;
+int fs_write(const char *path, struct slice data, unsigned mode, struct diag *d) MUST_USE;
+int fs_mkdirs(const char *path, unsigned mode, struct diag *d) MUST_USE; /* with its parents */
+bool fs_exists(const char *path);
+
+#endif
