@@ -1,0 +1,60 @@
+/*
+ * ASiC-E containers of logged messages (asic.md): written as X-Road's message log does, verified
+ * offline against a global configuration.
+ */
+#ifndef SILD_EVIDENCE_ASIC_H
+#define SILD_EVIDENCE_ASIC_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "evidence/xades.h"
+
+struct asic_content {
+    struct slice message, signature;
+    struct slice result, chain;       /* batch signature, else empty */
+    struct slice ts_result, ts_chain; /* batch time-stamp, else empty */
+    struct slice
+        timestamp; /* DER token of a batch time-stamp; empty when it is inside the signature */
+    struct slice attachment; /* REST body; used when has_attachment */
+    bool has_attachment;
+    int64_t time_ms;
+};
+int asic_print(const struct asic_content *c, struct buf *out, struct diag *d) MUST_USE;
+/* "<queryId>-request-<seq base 32>.asice" */
+void asic_file_name(struct slice query_id, bool response, uint64_t seq, struct buf *out);
+
+struct asic_attachment {
+    struct slice name;
+    struct digest digest; /* as the signed chain has it */
+    bool verified;        /* the container holds the same bytes */
+};
+struct asic_report {
+    bool response;
+    struct id_client signer;           /* who signed */
+    struct id_client client;           /* who asked */
+    struct id_service service;         /* whom */
+    struct slice message_id;           /* x-road-id; empty when SOAP has none readable */
+    struct cert *cert;                 /* signing certificate; freed by asic_report_free */
+    struct cert *ocsp_responder, *tsa; /* likewise */
+    int64_t ocsp_produced_ms, timestamp_ms;
+    struct asic_attachment att[HASHCHAIN_PARTS_MAX];
+    size_t n_att;
+};
+/*
+ * asic.md section 2, all steps. The arena holds what the report points to. *failed_step (may be
+ * NULL) names the part at fault: "zip", "message", "time-stamp", "hash chain", "signature",
+ * "certificate".
+ */
+int asic_verify(const struct globalconf *g, struct arena *a, struct slice file,
+                struct asic_report *out, struct diag *d) MUST_USE;
+void asic_report_free(struct asic_report *r);
+/* Text as a person reads it (valid, who to whom, when, attachments), or JSON. */
+void asic_report_print(const struct asic_report *r, bool json, struct buf *out);
+
+/* Batch time-stamp's imprint data and chains over signature documents: thin over hashchain_build.
+ */
+int asic_timestamp_tree(const struct digest *signature_hashes, size_t n, struct buf *result,
+                        struct buf *chains) MUST_USE;
+
+#endif
