@@ -10,6 +10,7 @@
 #include <openssl/rsa.h>
 
 #include "base/err.h"
+#include "crypto/der.h"
 
 #define SIGNATURE_MAX 1024 /* RSA-8192 */
 #define KEY_PEM_MAX 16384
@@ -64,6 +65,74 @@ const struct sign_alg *sign_alg_for_key(EVP_PKEY *key)
     if (EVP_PKEY_is_a(key, "EC"))
         return &algs[1];
     return NULL;
+}
+
+const struct sign_alg *sign_alg_for_asn1(EVP_PKEY *key)
+{
+    if (EVP_PKEY_is_a(key, "RSA"))
+        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "rsa-sha512"));
+    if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) <= 256)
+        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "ecdsa-sha256"));
+    if (EVP_PKEY_is_a(key, "EC"))
+        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "ecdsa-sha512"));
+    if (EVP_PKEY_is_a(key, "ED25519"))
+        return sign_alg_from_uri(SLICE_LIT(DSIG_2021 "eddsa-ed25519"));
+    return NULL;
+}
+
+static int nid_of(const struct sign_alg *alg)
+{
+    static const int rsa[] = {[DIGEST_SHA1] = NID_sha1WithRSAEncryption,
+                              [DIGEST_SHA256] = NID_sha256WithRSAEncryption,
+                              [DIGEST_SHA384] = NID_sha384WithRSAEncryption,
+                              [DIGEST_SHA512] = NID_sha512WithRSAEncryption};
+    static const int ec[] = {[DIGEST_SHA1] = NID_ecdsa_with_SHA1,
+                             [DIGEST_SHA224] = NID_ecdsa_with_SHA224,
+                             [DIGEST_SHA256] = NID_ecdsa_with_SHA256,
+                             [DIGEST_SHA384] = NID_ecdsa_with_SHA384,
+                             [DIGEST_SHA512] = NID_ecdsa_with_SHA512};
+    if (alg->padding == SIGN_PSS)
+        return NID_undef;
+    switch (alg->key) {
+    case SIGN_RSA:
+        return rsa[alg->digest];
+    case SIGN_EC:
+        return ec[alg->digest];
+    case SIGN_ED25519:
+        return NID_ED25519;
+    }
+    return NID_undef;
+}
+
+const struct sign_alg *sign_alg_from_nid(int nid)
+{
+    for (size_t i = 0; nid != NID_undef && i < ARRAY_LEN(algs); i++)
+        if (nid_of(&algs[i]) == nid)
+            return &algs[i];
+    return NULL;
+}
+
+int sign_alg_der(const struct sign_alg *alg, struct buf *out)
+{
+    int nid = nid_of(alg);
+    char oid[64];
+    if (nid == NID_undef || OBJ_obj2txt(oid, sizeof oid, OBJ_nid2obj(nid), 1) <= 0)
+        return ERR_UNSUPPORTED_ALGORITHM;
+    /* RFC 4055: NULL parameters with RSA; RFC 5758 and 8410: none with the others. */
+    der_algorithm(out, oid, alg->key == SIGN_RSA);
+    return out->failed ? ERR_TOO_LARGE : 0;
+}
+
+int sign_wrap(struct slice tbs, const struct sign_alg *alg, struct slice value, struct buf *der)
+{
+    size_t at = der_open(der, DER_SEQUENCE);
+    buf_slice(der, tbs);
+    int rc = sign_alg_der(alg, der);
+    if (rc != 0)
+        return rc;
+    der_bits(der, value);
+    der_close(der, at);
+    return der->failed ? ERR_TOO_LARGE : 0;
 }
 
 EVP_PKEY *key_generate(const char *kind, struct diag *d)
@@ -301,19 +370,6 @@ int sign_raw_from_der(EVP_PKEY *key, struct slice der, struct buf *raw)
     return rc;
 }
 
-/* A positive DER INTEGER of big-endian octets; returns its length. */
-static size_t der_integer(struct slice v, uint8_t *out)
-{
-    while (v.n > 1 && v.p[0] == 0)
-        v = slice_from(v, 1);
-    size_t pad = v.p[0] >> 7;
-    out[0] = 0x02;
-    out[1] = (uint8_t)(v.n + pad);
-    out[2] = 0;
-    memcpy(out + 2 + pad, v.p, v.n);
-    return 2 + pad + v.n;
-}
-
 int sign_raw_to_der(EVP_PKEY *key, struct slice raw, struct buf *der)
 {
     size_t width = curve_width(key);
@@ -321,12 +377,9 @@ int sign_raw_to_der(EVP_PKEY *key, struct slice raw, struct buf *der)
         return ERR_UNSUPPORTED_ALGORITHM;
     if (raw.n == 0 || raw.n % 2 != 0 || raw.n > 2 * width)
         return ERR_INVALID_SIGNATURE_VALUE;
-    uint8_t body[2 * (3 + CURVE_MAX)];
-    size_t n = der_integer(slice_sub(raw, 0, raw.n / 2), body);
-    n += der_integer(slice_from(raw, raw.n / 2), body + n);
-    buf_byte(der, 0x30);
-    if (n >= 0x80)
-        buf_byte(der, 0x81);
-    buf_byte(der, (uint8_t)n);
-    return append_value(der, body, n);
+    size_t at = der_open(der, DER_SEQUENCE);
+    der_unsigned(der, slice_sub(raw, 0, raw.n / 2));
+    der_unsigned(der, slice_from(raw, raw.n / 2));
+    der_close(der, at);
+    return der->failed ? ERR_TOO_LARGE : 0;
 }
