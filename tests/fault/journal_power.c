@@ -187,6 +187,16 @@ static void work(struct world *w, bool power)
     work_append(w, 4, power);
     work_erase(w, 25, power);
     work_append(w, 12, power);
+    if (w->stop)
+        return;
+    journal_close(w->j);
+    w->j = NULL;
+}
+
+/* The process dies: what it holds reaches the disk no more. */
+static void die(struct world *w)
+{
+    simdisk_arm(w->disk, SIMDISK_POWER, 1, 0);
     journal_close(w->j);
     w->j = NULL;
 }
@@ -298,8 +308,7 @@ static void cut_at(uint64_t step, enum simdisk_cut how, uint64_t seed)
     simdisk_arm(w.disk, SIMDISK_POWER, step, 0);
     work(&w, true);
     CHECK(simdisk_struck(w.disk));
-    journal_close(w.j);
-    w.j = NULL;
+    die(&w);
     simdisk_restart(w.disk, how, seed);
     check_and_go_on(&w);
     world_free(&w);
@@ -350,8 +359,7 @@ TEST(cuts_during_recovery_after_cuts)
         simdisk_arm(w.disk, SIMDISK_POWER, 1 + chance(n), 0);
         work(&w, true);
         for (int cut = 0; cut < 3; cut++) {
-            journal_close(w.j);
-            w.j = NULL;
+            die(&w);
             simdisk_restart(w.disk, (enum simdisk_cut)chance(SIMDISK_CUT_COUNT), chance(1 << 30));
             snprintf(w.what, sizeof w.what, "round %d, cut %d", round, cut);
             w.stop = false;
@@ -360,8 +368,7 @@ TEST(cuts_during_recovery_after_cuts)
             if (!w.stop)
                 work_append(&w, 6, true);
         }
-        journal_close(w.j);
-        w.j = NULL;
+        die(&w);
         simdisk_restart(w.disk, (enum simdisk_cut)chance(SIMDISK_CUT_COUNT), chance(1 << 30));
         check_and_go_on(&w);
         world_free(&w);
@@ -391,6 +398,23 @@ TEST(input_output_error_at_each_step_then_power_cut)
 {
     fail_at_each_step(SIMDISK_EIO, 1, "EIO");
     fail_at_each_step(SIMDISK_EIO, 3, "EIO");
+}
+
+/* A sync fails, the process ends, the next one sees in the page cache what is not on the disk. */
+TEST(input_output_error_at_each_step_then_kill_then_power_cut)
+{
+    uint64_t n = steps_of_course();
+    for (uint64_t step = 1; step <= n; step++) {
+        struct world w;
+        world_init(&w);
+        snprintf(w.what, sizeof w.what, "EIO at step %llu and kill", (unsigned long long)step);
+        simdisk_arm(w.disk, SIMDISK_EIO, step, 1);
+        work(&w, true);
+        die(&w);
+        simdisk_restart(w.disk, SIMDISK_KEEP_ALL, 0);
+        check_and_go_on(&w);
+        world_free(&w);
+    }
 }
 
 TEST(disk_full_at_each_step_then_power_cut)
