@@ -1,0 +1,415 @@
+/*
+ * Keys of the provider against a real key process: a forked child that holds the private keys and
+ * serves its line. Everything that is signed here is verified by OpenSSL's default provider.
+ */
+#include "keys/remote.h"
+#include "base/err.h"
+#include "keys/signer_lines.h"
+#include "test.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/provider.h>
+#include <openssl/rsa.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum kind {
+    RSA2048,
+    RSA3072,
+    P256,
+    P384,
+    KINDS,
+};
+static const char *const kind_names[KINDS] = {"rsa2048", "rsa3072", "p256", "p384"};
+
+static EVP_PKEY *local[KINDS]; /* the whole keys; used here for their public halves only */
+static EVP_PKEY *remote[KINDS];
+static X509 *certs[KINDS]; /* self-signed, by the remote keys */
+static int line = -1;
+static pid_t child = -1;
+
+static void child_main(int fd)
+{
+    struct signer_keys *keys = signer_keys_new();
+    struct diag d;
+    for (int i = 0; i < KINDS; i++) {
+        struct signer_key k = {.name = kind_names[i], .use = SIGNER_TLS};
+        if (signer_keys_add(keys, &k, local[i], &d) != 0)
+            _exit(2);
+        char name[32];
+        snprintf(name, sizeof name, "cert-%s", kind_names[i]);
+        k = (struct signer_key){.name = name, .use = SIGNER_CERT};
+        if (signer_keys_add(keys, &k, local[i], &d) != 0)
+            _exit(2);
+    }
+    struct loop *l = loop_new();
+    struct signer_lines *lines = signer_lines_new(l, keys, 1);
+    if (signer_lines_add(lines, fd) != 0)
+        _exit(2);
+    loop_run(l);
+    _exit(3);
+}
+
+static void stop_child(void)
+{
+    if (child > 0) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+}
+
+static X509 *self_signed(EVP_PKEY *pub, EVP_PKEY *key, const EVP_MD *md)
+{
+    X509 *x = X509_new();
+    CHECK(x != NULL);
+    X509_set_version(x, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+    X509_gmtime_adj(X509_getm_notBefore(x), -60);
+    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
+                               (const unsigned char *)"test", -1, -1, 0);
+    X509_set_issuer_name(x, X509_get_subject_name(x));
+    CHECK_INT(X509_set_pubkey(x, pub), 1);
+    if (X509_sign(x, key, md) <= 0)
+        FAIL("X509_sign: %s", ERR_reason_error_string(ERR_peek_last_error()));
+    return x;
+}
+
+/* Once: keys, child, remote keys, certificates. */
+static void setup(void)
+{
+    if (line >= 0)
+        return;
+    local[RSA2048] = EVP_RSA_gen(2048);
+    local[RSA3072] = EVP_RSA_gen(3072);
+    local[P256] = EVP_EC_gen("P-256");
+    local[P384] = EVP_EC_gen("P-384");
+    int pair[2];
+    CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        close(pair[0]);
+        child_main(pair[1]);
+    }
+    atexit(stop_child);
+    close(pair[1]);
+    line = pair[0];
+    for (int i = 0; i < KINDS; i++) {
+        struct diag d = {0};
+        remote[i] = remote_key_new(line, SIGNER_TLS, kind_names[i], local[i], &d);
+        if (remote[i] == NULL)
+            FAIL("%s: %s", kind_names[i], d.text);
+        certs[i] = self_signed(remote[i], remote[i], EVP_sha256());
+    }
+}
+
+TEST(certificates_signed_by_remote_keys_verify)
+{
+    static const char *const digests[] = {"SHA256", "SHA384", "SHA512"};
+    setup();
+    for (int i = 0; i < KINDS; i++)
+        for (size_t k = 0; k < ARRAY_LEN(digests); k++) {
+            X509 *x = self_signed(local[i], remote[i], EVP_get_digestbyname(digests[k]));
+            CHECK_INT(X509_verify(x, local[i]), 1);
+            X509_free(x);
+        }
+}
+
+TEST(the_public_half_is_that_of_the_key)
+{
+    setup();
+    for (int i = 0; i < KINDS; i++) {
+        CHECK_INT(X509_check_private_key(certs[i], remote[i]), 1);
+        CHECK_INT(EVP_PKEY_eq(local[i], remote[i]), 1);
+        CHECK_INT(EVP_PKEY_eq(remote[i], local[i]), 1);
+        CHECK(EVP_PKEY_eq(remote[i], local[(i + 1) % KINDS]) != 1);
+        CHECK_INT(EVP_PKEY_get_bits(remote[i]), EVP_PKEY_get_bits(local[i]));
+        CHECK_INT(EVP_PKEY_get_size(remote[i]), EVP_PKEY_get_size(local[i]));
+        CHECK_INT(EVP_PKEY_get_id(remote[i]), EVP_PKEY_get_id(local[i]));
+        uint8_t *a = NULL, *b = NULL;
+        int n = i2d_PUBKEY(remote[i], &a);
+        CHECK_INT(i2d_PUBKEY(local[i], &b), n);
+        CHECK(n > 0 && memcmp(a, b, (size_t)n) == 0);
+        OPENSSL_free(a);
+        OPENSSL_free(b);
+        CHECK_INT(i2d_PrivateKey(remote[i], NULL), -1);
+        ERR_clear_error();
+    }
+}
+
+/* Signs a digest with the remote key, verifies with the local one. */
+static bool sign_and_verify(int kind, const EVP_MD *md, int padding)
+{
+    uint8_t digest[64], sig[512];
+    memset(digest, 0x5a, sizeof digest);
+    size_t n = sizeof sig, size = (size_t)EVP_MD_get_size(md);
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, remote[kind], NULL);
+    CHECK_INT(EVP_PKEY_sign_init(c), 1);
+    CHECK_INT(EVP_PKEY_CTX_set_signature_md(c, md), 1);
+    if (padding != 0)
+        CHECK_INT(EVP_PKEY_CTX_set_rsa_padding(c, padding), 1);
+    if (padding == RSA_PKCS1_PSS_PADDING)
+        CHECK_INT(EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST), 1);
+    bool ok = EVP_PKEY_sign(c, sig, &n, digest, size) == 1;
+    EVP_PKEY_CTX_free(c);
+    if (!ok)
+        return false;
+    c = EVP_PKEY_CTX_new_from_pkey(NULL, local[kind], NULL);
+    CHECK_INT(EVP_PKEY_verify_init(c), 1);
+    CHECK_INT(EVP_PKEY_CTX_set_signature_md(c, md), 1);
+    if (padding != 0)
+        CHECK_INT(EVP_PKEY_CTX_set_rsa_padding(c, padding), 1);
+    if (padding == RSA_PKCS1_PSS_PADDING)
+        CHECK_INT(EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST), 1);
+    CHECK_INT(EVP_PKEY_verify(c, sig, n, digest, size), 1);
+    digest[0] ^= 1;
+    CHECK(EVP_PKEY_verify(c, sig, n, digest, size) != 1);
+    EVP_PKEY_CTX_free(c);
+    ERR_clear_error();
+    return true;
+}
+
+TEST(digests_are_signed_with_each_padding)
+{
+    const EVP_MD *mds[] = {EVP_sha256(), EVP_sha384(), EVP_sha512()};
+    setup();
+    for (size_t m = 0; m < ARRAY_LEN(mds); m++) {
+        CHECK(sign_and_verify(RSA2048, mds[m], RSA_PKCS1_PADDING));
+        CHECK(sign_and_verify(RSA2048, mds[m], RSA_PKCS1_PSS_PADDING));
+        CHECK(sign_and_verify(RSA3072, mds[m], RSA_PKCS1_PSS_PADDING));
+        CHECK(sign_and_verify(P256, mds[m], 0));
+        CHECK(sign_and_verify(P384, mds[m], 0));
+    }
+}
+
+TEST(weak_digests_are_refused_with_a_reason)
+{
+    setup();
+    ERR_clear_error();
+    CHECK(!sign_and_verify(RSA2048, EVP_sha1(), RSA_PKCS1_PADDING));
+    const char *text = NULL;
+    int flags = 0;
+    ERR_peek_last_error_all(NULL, NULL, NULL, &text, &flags);
+    CHECK((flags & ERR_TXT_STRING) != 0 && strstr(text, "too weak") != NULL);
+    ERR_clear_error();
+    CHECK(!sign_and_verify(P256, EVP_sha1(), 0));
+    ERR_clear_error();
+}
+
+TEST(streamed_data_and_copied_contexts)
+{
+    setup();
+    for (int i = 0; i < KINDS; i++) {
+        EVP_MD_CTX *c = EVP_MD_CTX_new(), *copy = EVP_MD_CTX_new();
+        uint8_t sig[512], other[512];
+        size_t n = 0, m = sizeof other;
+        CHECK_INT(EVP_DigestSignInit_ex(c, NULL, "SHA512", NULL, NULL, remote[i], NULL), 1);
+        CHECK_INT(EVP_DigestSignUpdate(c, "one ", 4), 1);
+        CHECK_INT(EVP_MD_CTX_copy_ex(copy, c), 1);
+        CHECK_INT(EVP_DigestSignUpdate(c, "two", 3), 1);
+        CHECK_INT(EVP_DigestSignUpdate(copy, "six", 3), 1);
+        CHECK_INT(EVP_DigestSignFinal(c, NULL, &n), 1);
+        CHECK(n <= sizeof sig);
+        CHECK_INT(EVP_DigestSignFinal(c, sig, &n), 1);
+        CHECK_INT(EVP_DigestSignFinal(copy, other, &m), 1);
+        EVP_MD_CTX_reset(c);
+        CHECK_INT(EVP_DigestVerifyInit(c, NULL, EVP_sha512(), NULL, local[i]), 1);
+        CHECK_INT(EVP_DigestVerify(c, sig, n, (const uint8_t *)"one two", 7), 1);
+        EVP_MD_CTX_reset(c);
+        CHECK_INT(EVP_DigestVerifyInit(c, NULL, EVP_sha512(), NULL, local[i]), 1);
+        CHECK_INT(EVP_DigestVerify(c, other, m, (const uint8_t *)"one six", 7), 1);
+        EVP_MD_CTX_free(c);
+        EVP_MD_CTX_free(copy);
+    }
+}
+
+static int sign_code(enum signer_type type, const char *name)
+{
+    struct diag d = {0};
+    EVP_PKEY *key = remote_key_new(line, type, name, local[P256], &d);
+    CHECK(key != NULL);
+    uint8_t sig[128];
+    size_t n = sizeof sig;
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    CHECK_INT(EVP_DigestSignInit_ex(c, NULL, "SHA256", NULL, NULL, key, NULL), 1);
+    int ok = EVP_DigestSign(c, sig, &n, (const uint8_t *)"x", 1);
+    EVP_MD_CTX_free(c);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return ok;
+}
+
+TEST(a_key_serves_its_own_use_only)
+{
+    setup();
+    CHECK_INT(sign_code(SIGNER_TLS, "p256"), 1);
+    CHECK_INT(sign_code(SIGNER_CERT, "cert-p256"), 1);
+    CHECK(sign_code(SIGNER_CERT, "p256") != 1);
+    CHECK(sign_code(SIGNER_TLS, "cert-p256") != 1);
+    CHECK(sign_code(SIGNER_OCSP, "cert-p256") != 1);
+    CHECK(sign_code(SIGNER_TLS, "none") != 1);
+    CHECK(sign_code(SIGNER_MESSAGE, "p256") != 1);
+}
+
+TEST(other_keys_stay_with_the_default_provider)
+{
+    setup();
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    CHECK(key != NULL);
+    CHECK_STR(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(key)), "default");
+    CHECK_STR(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(remote[P256])), "sild");
+    X509 *x = self_signed(key, key, EVP_sha256());
+    CHECK_INT(X509_verify(x, key), 1);
+    CHECK_STR(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(X509_get0_pubkey(x))), "default");
+    X509_free(x);
+    EVP_PKEY_free(key);
+    CHECK(remote_key_new(line, SIGNER_TLS, "", local[P256], NULL) == NULL);
+    key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    CHECK(remote_key_new(line, SIGNER_TLS, "p256", key, NULL) == NULL);
+    EVP_PKEY_free(key);
+}
+
+/* --- handshakes --- */
+
+static int accept_any(int ok, X509_STORE_CTX *store)
+{
+    (void)ok, (void)store;
+    return 1;
+}
+
+static SSL_CTX *tls_context(bool server, int kind, EVP_PKEY *key, int version, const char *suite,
+                            const char *sigalgs)
+{
+    SSL_CTX *c = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+    CHECK(c != NULL);
+    CHECK_INT(SSL_CTX_set_min_proto_version(c, version), 1);
+    CHECK_INT(SSL_CTX_set_max_proto_version(c, version), 1);
+    if (version == TLS1_2_VERSION)
+        CHECK_INT(SSL_CTX_set_cipher_list(c, suite), 1);
+    if (sigalgs != NULL)
+        CHECK_INT(SSL_CTX_set1_sigalgs_list(c, sigalgs), 1);
+    SSL_CTX_set_dh_auto(c, 1);
+    CHECK_INT(SSL_CTX_use_certificate(c, certs[kind]), 1);
+    CHECK_INT(SSL_CTX_use_PrivateKey(c, key), 1);
+    CHECK_INT(SSL_CTX_check_private_key(c), 1);
+    SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, accept_any);
+    return c;
+}
+
+/* Both ends in turn until done, or until one fails. */
+static bool shake(SSL *server, SSL *client)
+{
+    for (int i = 0; i < 20; i++) {
+        int c = SSL_do_handshake(client), s = SSL_do_handshake(server);
+        if (c == 1 && s == 1)
+            return true;
+        if ((c != 1 && SSL_get_error(client, c) != SSL_ERROR_WANT_READ) ||
+            (s != 1 && SSL_get_error(server, s) != SSL_ERROR_WANT_READ))
+            return false;
+    }
+    return false;
+}
+
+struct pair {
+    SSL_CTX *server_ctx, *client_ctx;
+    SSL *server, *client;
+};
+
+static struct pair pair_new(int server, int client, int version, const char *suite,
+                            const char *sigalgs)
+{
+    struct pair p;
+    BIO *a, *b;
+    p.server_ctx = tls_context(true, server, remote[server], version, suite, sigalgs);
+    p.client_ctx = tls_context(false, client, remote[client], version, suite, sigalgs);
+    p.server = SSL_new(p.server_ctx);
+    p.client = SSL_new(p.client_ctx);
+    CHECK_INT(BIO_new_bio_pair(&a, 0, &b, 0), 1);
+    SSL_set_bio(p.server, a, a);
+    SSL_set_bio(p.client, b, b);
+    SSL_set_accept_state(p.server);
+    SSL_set_connect_state(p.client);
+    return p;
+}
+
+static void pair_free(struct pair *p)
+{
+    SSL_free(p->server);
+    SSL_free(p->client);
+    SSL_CTX_free(p->server_ctx);
+    SSL_CTX_free(p->client_ctx);
+    ERR_clear_error();
+}
+
+static void handshake(int server, int client, int version, const char *suite, const char *sigalgs)
+{
+    struct pair p = pair_new(server, client, version, suite, sigalgs);
+    if (!shake(p.server, p.client))
+        FAIL("%s with %s, %s: %s", kind_names[server], kind_names[client],
+             suite != NULL ? suite : "TLS 1.3", ERR_reason_error_string(ERR_peek_last_error()));
+    CHECK_INT(SSL_version(p.client), version);
+    if (suite != NULL)
+        CHECK_STR(SSL_get_cipher_name(p.client), suite);
+    CHECK_INT(X509_cmp(SSL_get0_peer_certificate(p.client), certs[server]), 0);
+    CHECK_INT(X509_cmp(SSL_get0_peer_certificate(p.server), certs[client]), 0);
+    char text[8] = {0};
+    CHECK_INT(SSL_write(p.client, "query", 5), 5);
+    CHECK_INT(SSL_read(p.server, text, sizeof text), 5);
+    CHECK_STR(text, "query");
+    pair_free(&p);
+}
+
+TEST(tls_1_2_with_the_suites_of_x_road)
+{
+    setup();
+    for (int client = 0; client < KINDS; client++) {
+        handshake(RSA2048, client, TLS1_2_VERSION, "ECDHE-RSA-AES256-SHA384", NULL);
+        handshake(RSA3072, client, TLS1_2_VERSION, "DHE-RSA-AES256-SHA256", NULL);
+        handshake(P256, client, TLS1_2_VERSION, "ECDHE-ECDSA-AES256-SHA384", NULL);
+        handshake(P384, client, TLS1_2_VERSION, "ECDHE-ECDSA-AES256-SHA384", NULL);
+    }
+}
+
+TEST(tls_1_2_with_the_older_rsa_padding)
+{
+    setup();
+    handshake(RSA2048, RSA3072, TLS1_2_VERSION, "ECDHE-RSA-AES256-SHA384",
+              "RSA+SHA256:RSA+SHA384:RSA+SHA512");
+    handshake(RSA3072, RSA2048, TLS1_2_VERSION, "DHE-RSA-AES256-SHA256", "RSA+SHA512");
+}
+
+TEST(tls_1_3_between_all_kinds_of_keys)
+{
+    setup();
+    for (int server = 0; server < KINDS; server++)
+        for (int client = 0; client < KINDS; client++)
+            handshake(server, client, TLS1_3_VERSION, NULL, NULL);
+}
+
+TEST(a_context_refuses_a_remote_key_of_another_certificate)
+{
+    setup();
+    SSL_CTX *c = SSL_CTX_new(TLS_server_method());
+    CHECK_INT(SSL_CTX_use_certificate(c, certs[RSA2048]), 1);
+    CHECK(SSL_CTX_use_PrivateKey(c, remote[RSA3072]) != 1);
+    SSL_CTX_free(c);
+    ERR_clear_error();
+}
+
+/* Last: ends the key process. */
+TEST(without_the_key_process_a_handshake_fails)
+{
+    setup();
+    stop_child();
+    child = -1;
+    struct pair p = pair_new(RSA2048, P256, TLS1_3_VERSION, NULL, NULL);
+    CHECK(!shake(p.server, p.client));
+    pair_free(&p);
+    CHECK_INT(sign_code(SIGNER_TLS, "p256") == 1, 0);
+}
