@@ -1,0 +1,385 @@
+#include "crypto/sign.h"
+
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+#include "base/err.h"
+#include "crypto/der.h"
+
+#define SIGNATURE_MAX 1024 /* RSA-8192 */
+#define KEY_PEM_MAX 16384
+#define CURVE_MAX 66 /* P-521 */
+
+#define DSIG "http://www.w3.org/2000/09/xmldsig#"
+#define DSIG_MORE "http://www.w3.org/2001/04/xmldsig-more#"
+#define DSIG_2007 "http://www.w3.org/2007/05/xmldsig-more#"
+#define DSIG_2021 "http://www.w3.org/2021/04/xmldsig-more#"
+
+static const struct sign_alg algs[] = {
+    {DSIG_MORE "rsa-sha512", SIGN_RSA, DIGEST_SHA512, SIGN_PKCS1},
+    {DSIG_MORE "ecdsa-sha512", SIGN_EC, DIGEST_SHA512, SIGN_NO_PADDING},
+    {DSIG_MORE "rsa-sha256", SIGN_RSA, DIGEST_SHA256, SIGN_PKCS1},
+    {DSIG_MORE "rsa-sha384", SIGN_RSA, DIGEST_SHA384, SIGN_PKCS1},
+    {DSIG "rsa-sha1", SIGN_RSA, DIGEST_SHA1, SIGN_PKCS1},
+    {DSIG_2007 "sha256-rsa-MGF1", SIGN_RSA, DIGEST_SHA256, SIGN_PSS},
+    {DSIG_2007 "sha384-rsa-MGF1", SIGN_RSA, DIGEST_SHA384, SIGN_PSS},
+    {DSIG_2007 "sha512-rsa-MGF1", SIGN_RSA, DIGEST_SHA512, SIGN_PSS},
+    {DSIG_MORE "ecdsa-sha1", SIGN_EC, DIGEST_SHA1, SIGN_NO_PADDING},
+    {DSIG_MORE "ecdsa-sha224", SIGN_EC, DIGEST_SHA224, SIGN_NO_PADDING},
+    {DSIG_MORE "ecdsa-sha256", SIGN_EC, DIGEST_SHA256, SIGN_NO_PADDING},
+    {DSIG_MORE "ecdsa-sha384", SIGN_EC, DIGEST_SHA384, SIGN_NO_PADDING},
+    {DSIG_2021 "eddsa-ed25519", SIGN_ED25519, DIGEST_NONE, SIGN_NO_PADDING},
+};
+
+/*
+ * Verification contexts of the keys seen last: setting one up costs a third of an RSA
+ * verification. An entry holds a reference to its key, so the pointer stays unique.
+ */
+#define CACHE_SIZE 16
+struct cached {
+    EVP_PKEY *key;
+    const struct sign_alg *alg;
+    EVP_PKEY_CTX *ctx;
+};
+static struct cached cache[CACHE_SIZE];
+static unsigned cache_next;
+
+const struct sign_alg *sign_alg_from_uri(struct slice uri)
+{
+    for (size_t i = 0; i < ARRAY_LEN(algs); i++)
+        if (slice_eq_str(uri, algs[i].uri))
+            return &algs[i];
+    return NULL;
+}
+
+const struct sign_alg *sign_alg_for_key(EVP_PKEY *key)
+{
+    if (EVP_PKEY_is_a(key, "RSA"))
+        return &algs[0];
+    if (EVP_PKEY_is_a(key, "EC"))
+        return &algs[1];
+    return NULL;
+}
+
+const struct sign_alg *sign_alg_for_asn1(EVP_PKEY *key)
+{
+    if (EVP_PKEY_is_a(key, "RSA"))
+        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "rsa-sha512"));
+    if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) <= 256)
+        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "ecdsa-sha256"));
+    if (EVP_PKEY_is_a(key, "EC"))
+        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "ecdsa-sha512"));
+    if (EVP_PKEY_is_a(key, "ED25519"))
+        return sign_alg_from_uri(SLICE_LIT(DSIG_2021 "eddsa-ed25519"));
+    return NULL;
+}
+
+static int nid_of(const struct sign_alg *alg)
+{
+    static const int rsa[] = {[DIGEST_SHA1] = NID_sha1WithRSAEncryption,
+                              [DIGEST_SHA256] = NID_sha256WithRSAEncryption,
+                              [DIGEST_SHA384] = NID_sha384WithRSAEncryption,
+                              [DIGEST_SHA512] = NID_sha512WithRSAEncryption};
+    static const int ec[] = {[DIGEST_SHA1] = NID_ecdsa_with_SHA1,
+                             [DIGEST_SHA224] = NID_ecdsa_with_SHA224,
+                             [DIGEST_SHA256] = NID_ecdsa_with_SHA256,
+                             [DIGEST_SHA384] = NID_ecdsa_with_SHA384,
+                             [DIGEST_SHA512] = NID_ecdsa_with_SHA512};
+    if (alg->padding == SIGN_PSS)
+        return NID_undef;
+    switch (alg->key) {
+    case SIGN_RSA:
+        return rsa[alg->digest];
+    case SIGN_EC:
+        return ec[alg->digest];
+    case SIGN_ED25519:
+        return NID_ED25519;
+    }
+    return NID_undef;
+}
+
+const struct sign_alg *sign_alg_from_nid(int nid)
+{
+    for (size_t i = 0; nid != NID_undef && i < ARRAY_LEN(algs); i++)
+        if (nid_of(&algs[i]) == nid)
+            return &algs[i];
+    return NULL;
+}
+
+int sign_alg_der(const struct sign_alg *alg, struct buf *out)
+{
+    int nid = nid_of(alg);
+    char oid[64];
+    if (nid == NID_undef || OBJ_obj2txt(oid, sizeof oid, OBJ_nid2obj(nid), 1) <= 0)
+        return ERR_UNSUPPORTED_ALGORITHM;
+    /* RFC 4055: NULL parameters with RSA; RFC 5758 and 8410: none with the others. */
+    der_algorithm(out, oid, alg->key == SIGN_RSA);
+    return out->failed ? ERR_TOO_LARGE : 0;
+}
+
+int sign_wrap(struct slice tbs, const struct sign_alg *alg, struct slice value, struct buf *der)
+{
+    size_t at = der_open(der, DER_SEQUENCE);
+    buf_slice(der, tbs);
+    int rc = sign_alg_der(alg, der);
+    if (rc != 0)
+        return rc;
+    der_bits(der, value);
+    der_close(der, at);
+    return der->failed ? ERR_TOO_LARGE : 0;
+}
+
+EVP_PKEY *key_generate(const char *kind, struct diag *d)
+{
+    EVP_PKEY *key = NULL;
+    if (strcmp(kind, "rsa2048") == 0)
+        key = EVP_RSA_gen(2048);
+    else if (strcmp(kind, "rsa3072") == 0)
+        key = EVP_RSA_gen(3072);
+    else if (strcmp(kind, "p256") == 0)
+        key = EVP_EC_gen("P-256");
+    else if (strcmp(kind, "p384") == 0)
+        key = EVP_EC_gen("P-384");
+    else if (strcmp(kind, "ed25519") == 0)
+        key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    else {
+        diag_set(d, ERR_USAGE,
+                 "There is no kind of key \"%s\": use rsa2048, rsa3072, p256, p384 or ed25519.",
+                 kind);
+        return NULL;
+    }
+    if (key == NULL)
+        diag_set(d, ERR_CRYPTO, "OpenSSL could not make a key of kind %s.", kind);
+    ERR_clear_error();
+    return key;
+}
+
+int key_to_pem(EVP_PKEY *key, struct buf *out)
+{
+    BIO *bio = BIO_new(BIO_s_secmem());
+    if (bio == NULL)
+        return ERR_NOMEM;
+    int rc = ERR_CRYPTO;
+    if (PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1) {
+        char *text;
+        long n = BIO_get_mem_data(bio, &text);
+        buf_add(out, text, (size_t)n);
+        rc = out->failed ? ERR_TOO_LARGE : 0;
+    }
+    BIO_free(bio); /* its memory is wiped */
+    ERR_clear_error();
+    return rc;
+}
+
+/* Without it OpenSSL would ask the terminal for the password of an encrypted key. */
+static int no_password(char *to, int size, int writing, void *arg)
+{
+    (void)to, (void)size, (void)writing, (void)arg;
+    return -1;
+}
+
+EVP_PKEY *key_from_pem(struct slice pem, struct diag *d)
+{
+    EVP_PKEY *key = NULL;
+    if (pem.n > 0 && pem.n <= KEY_PEM_MAX) {
+        BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+        if (bio != NULL)
+            key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+        BIO_free(bio);
+    }
+    if (key == NULL)
+        diag_set(d, ERR_CRYPTO, "This is not an unencrypted private key in PEM form.");
+    ERR_clear_error();
+    return key;
+}
+
+static bool fits(EVP_PKEY *key, const struct sign_alg *alg)
+{
+    switch (alg->key) {
+    case SIGN_RSA:
+        return EVP_PKEY_is_a(key, "RSA") ||
+               (alg->padding == SIGN_PSS && EVP_PKEY_is_a(key, "RSA-PSS"));
+    case SIGN_EC:
+        return EVP_PKEY_is_a(key, "EC");
+    case SIGN_ED25519:
+        return EVP_PKEY_is_a(key, "ED25519");
+    }
+    return false;
+}
+
+static bool set_padding(EVP_PKEY_CTX *ctx, const struct sign_alg *alg)
+{
+    switch (alg->padding) {
+    case SIGN_PKCS1:
+        return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1;
+    case SIGN_PSS: /* MGF1 with the same digest is the default */
+        return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
+               EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
+    case SIGN_NO_PADDING:
+        return true;
+    }
+    return false;
+}
+
+/* A context for finished digests, ready to sign or to verify; NULL when OpenSSL refuses. */
+static EVP_PKEY_CTX *digest_ctx_for(EVP_PKEY *key, const struct sign_alg *alg, bool sign)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    if (ctx == NULL)
+        return NULL;
+    int ok = sign ? EVP_PKEY_sign_init(ctx) : EVP_PKEY_verify_init(ctx);
+    if (ok == 1 && set_padding(ctx, alg) &&
+        EVP_PKEY_CTX_set_signature_md(ctx, digest_md(alg->digest)) == 1)
+        return ctx;
+    EVP_PKEY_CTX_free(ctx);
+    return NULL;
+}
+
+static int append_value(struct buf *value, const uint8_t *p, size_t n)
+{
+    buf_add(value, p, n);
+    return value->failed ? ERR_TOO_LARGE : 0;
+}
+
+int sign_data(EVP_PKEY *key, const struct sign_alg *alg, struct slice data, struct buf *value)
+{
+    if (!fits(key, alg))
+        return ERR_UNSUPPORTED_ALGORITHM;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (ctx == NULL)
+        return ERR_NOMEM;
+    EVP_PKEY_CTX *pctx = NULL;
+    uint8_t sig[SIGNATURE_MAX];
+    size_t n = sizeof sig;
+    int rc = ERR_CANNOT_SIGN;
+    if (EVP_DigestSignInit(ctx, &pctx, digest_md(alg->digest), NULL, key) == 1 &&
+        set_padding(pctx, alg) && EVP_DigestSign(ctx, sig, &n, data.p, data.n) == 1)
+        rc = append_value(value, sig, n);
+    EVP_MD_CTX_free(ctx);
+    ERR_clear_error();
+    return rc;
+}
+
+int sign_digest(EVP_PKEY *key, const struct sign_alg *alg, const struct digest *dg,
+                struct buf *value)
+{
+    if (alg->digest == DIGEST_NONE || dg->alg != alg->digest || !fits(key, alg))
+        return ERR_UNSUPPORTED_ALGORITHM;
+    EVP_PKEY_CTX *ctx = digest_ctx_for(key, alg, true);
+    uint8_t sig[SIGNATURE_MAX];
+    size_t n = sizeof sig;
+    int rc = ERR_CANNOT_SIGN;
+    if (ctx != NULL && EVP_PKEY_sign(ctx, sig, &n, dg->b, dg->n) == 1)
+        rc = append_value(value, sig, n);
+    EVP_PKEY_CTX_free(ctx);
+    ERR_clear_error();
+    return rc;
+}
+
+static void forget(struct cached *c)
+{
+    EVP_PKEY_CTX_free(c->ctx);
+    EVP_PKEY_free(c->key);
+    *c = (struct cached){0};
+}
+
+static struct cached *remember(EVP_PKEY *key, const struct sign_alg *alg)
+{
+    for (size_t i = 0; i < CACHE_SIZE; i++)
+        if (cache[i].key == key && cache[i].alg == alg)
+            return &cache[i];
+    EVP_PKEY_CTX *ctx = digest_ctx_for(key, alg, false);
+    if (ctx == NULL || EVP_PKEY_up_ref(key) != 1) {
+        EVP_PKEY_CTX_free(ctx);
+        return NULL;
+    }
+    struct cached *c = &cache[cache_next++ % CACHE_SIZE];
+    forget(c);
+    *c = (struct cached){key, alg, ctx};
+    return c;
+}
+
+static int verify_ed25519(EVP_PKEY *key, struct slice data, struct slice value)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (ctx == NULL)
+        return ERR_NOMEM;
+    int ok = EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1 &&
+             EVP_DigestVerify(ctx, value.p, value.n, data.p, data.n) == 1;
+    EVP_MD_CTX_free(ctx);
+    ERR_clear_error();
+    return ok ? 0 : ERR_INVALID_SIGNATURE_VALUE;
+}
+
+int verify_data(EVP_PKEY *key, const struct sign_alg *alg, struct slice data, struct slice value)
+{
+    if (alg->key == SIGN_ED25519)
+        return fits(key, alg) ? verify_ed25519(key, data, value) : ERR_UNSUPPORTED_ALGORITHM;
+    struct digest dg;
+    digest_of(alg->digest, data, &dg);
+    return verify_digest(key, alg, &dg, value);
+}
+
+int verify_digest(EVP_PKEY *key, const struct sign_alg *alg, const struct digest *dg,
+                  struct slice value)
+{
+    if (alg->digest == DIGEST_NONE || dg->alg != alg->digest || !fits(key, alg))
+        return ERR_UNSUPPORTED_ALGORITHM;
+    struct cached *c = remember(key, alg);
+    if (c == NULL) {
+        ERR_clear_error();
+        return ERR_CRYPTO;
+    }
+    int ok = EVP_PKEY_verify(c->ctx, value.p, value.n, dg->b, dg->n);
+    ERR_clear_error();
+    return ok == 1 ? 0 : ERR_INVALID_SIGNATURE_VALUE;
+}
+
+/* Octets of the curve's order; 0 when the key is not on a curve that fits. */
+static size_t curve_width(EVP_PKEY *key)
+{
+    if (!EVP_PKEY_is_a(key, "EC"))
+        return 0;
+    int bits = EVP_PKEY_get_bits(key);
+    return bits > 0 && bits <= CURVE_MAX * 8 ? ((size_t)bits + 7) / 8 : 0;
+}
+
+int sign_raw_from_der(EVP_PKEY *key, struct slice der, struct buf *raw)
+{
+    size_t width = curve_width(key);
+    if (width == 0)
+        return ERR_UNSUPPORTED_ALGORITHM;
+    const uint8_t *p = der.p;
+    ECDSA_SIG *sig =
+        der.n > 0 && der.n <= SIGNATURE_MAX ? d2i_ECDSA_SIG(NULL, &p, (long)der.n) : NULL;
+    uint8_t both[2 * CURVE_MAX];
+    int rc = ERR_INVALID_SIGNATURE_VALUE;
+    if (sig != NULL && p == der.p + der.n && !BN_is_negative(ECDSA_SIG_get0_r(sig)) &&
+        !BN_is_negative(ECDSA_SIG_get0_s(sig)) &&
+        BN_bn2binpad(ECDSA_SIG_get0_r(sig), both, (int)width) >= 0 &&
+        BN_bn2binpad(ECDSA_SIG_get0_s(sig), both + width, (int)width) >= 0)
+        rc = append_value(raw, both, 2 * width);
+    ECDSA_SIG_free(sig);
+    ERR_clear_error();
+    return rc;
+}
+
+int sign_raw_to_der(EVP_PKEY *key, struct slice raw, struct buf *der)
+{
+    size_t width = curve_width(key);
+    if (width == 0)
+        return ERR_UNSUPPORTED_ALGORITHM;
+    if (raw.n == 0 || raw.n % 2 != 0 || raw.n > 2 * width)
+        return ERR_INVALID_SIGNATURE_VALUE;
+    size_t at = der_open(der, DER_SEQUENCE);
+    der_unsigned(der, slice_sub(raw, 0, raw.n / 2));
+    der_unsigned(der, slice_from(raw, raw.n / 2));
+    der_close(der, at);
+    return der->failed ? ERR_TOO_LARGE : 0;
+}
