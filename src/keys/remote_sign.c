@@ -1,7 +1,8 @@
 /*
  * Signatures of the provider: digests are made here, the private operation is one blocking request
- * to the key process. What it does not do, it refuses: digests below SHA-256 (the key process
- * does), PSS salts of another length than the digest's, and signing without a digest.
+ * to the key process; verifying is handed to the default provider. What the key process does not
+ * do, is refused: digests below SHA-256, PSS salts of another length than the digest's, and signing
+ * without a digest.
  */
 #include "base/err.h"
 #include "keys/remote_key.h"
@@ -24,7 +25,7 @@ struct sign_ctx {
     enum digest_alg digest, mgf1;
     int padding; /* RSA: RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING */
     int salt_len;
-    EVP_MD_CTX *md; /* of a digest_sign */
+    EVP_MD_CTX *md; /* where data are hashed here */
 };
 
 static void *ctx_new(void *provctx, const char *properties)
@@ -198,7 +199,7 @@ static const OSSL_PARAM *gettable_params(void *vc, void *provctx)
 
 /* --- signing --- */
 
-static int sign_init(void *vc, void *vkey, const OSSL_PARAM params[])
+static int begin(void *vc, void *vkey, const OSSL_PARAM params[])
 {
     struct sign_ctx *c = vc;
     if (vkey != NULL) {
@@ -258,10 +259,10 @@ static int sign(void *vc, unsigned char *sig, size_t *n, size_t room, const unsi
     return sign_digested(vc, slice_of(tbs, tbs_n), sig, n, room);
 }
 
-static int digest_sign_init(void *vc, const char *digest, void *vkey, const OSSL_PARAM params[])
+static int hash_begin(void *vc, const char *digest, void *vkey, const OSSL_PARAM params[])
 {
     struct sign_ctx *c = vc;
-    if (!sign_init(c, vkey, params))
+    if (!begin(c, vkey, params))
         return 0;
     if (digest != NULL && digest[0] != 0 && !digest_by_name(digest, &c->digest))
         return refuse("no such digest");
@@ -272,7 +273,7 @@ static int digest_sign_init(void *vc, const char *digest, void *vkey, const OSSL
     return c->md != NULL && EVP_DigestInit_ex2(c->md, digest_md(c->digest), NULL) == 1;
 }
 
-static int digest_sign_update(void *vc, const unsigned char *data, size_t n)
+static int hash_update(void *vc, const unsigned char *data, size_t n)
 {
     struct sign_ctx *c = vc;
     return c->md != NULL && EVP_DigestUpdate(c->md, data, n) == 1;
@@ -288,17 +289,58 @@ static int digest_sign_final(void *vc, unsigned char *sig, size_t *n, size_t roo
     return sign_digested(c, slice_of(digest, digest_n), sig, n, room);
 }
 
+/* --- verifying --- */
+
+static bool verify_init(EVP_PKEY_CTX *p, const struct sign_ctx *c)
+{
+    if (EVP_PKEY_verify_init(p) != 1 ||
+        (c->digest != DIGEST_NONE && EVP_PKEY_CTX_set_signature_md(p, digest_md(c->digest)) != 1))
+        return false;
+    if (!c->key->rsa)
+        return true;
+    if (EVP_PKEY_CTX_set_rsa_padding(p, c->padding) != 1)
+        return false;
+    return c->padding != RSA_PKCS1_PSS_PADDING ||
+           (EVP_PKEY_CTX_set_rsa_pss_saltlen(p, c->salt_len) == 1 &&
+            (c->mgf1 == DIGEST_NONE || EVP_PKEY_CTX_set_rsa_mgf1_md(p, digest_md(c->mgf1)) == 1));
+}
+
+static int verify(void *vc, const unsigned char *sig, size_t n, const unsigned char *tbs,
+                  size_t tbs_n)
+{
+    struct sign_ctx *c = vc;
+    EVP_PKEY_CTX *p = EVP_PKEY_CTX_new_from_pkey(NULL, c->key->pub, "provider=default");
+    int ok = p != NULL && verify_init(p, c) ? EVP_PKEY_verify(p, sig, n, tbs, tbs_n) : 0;
+    EVP_PKEY_CTX_free(p);
+    return ok;
+}
+
+static int digest_verify_final(void *vc, const unsigned char *sig, size_t n)
+{
+    struct sign_ctx *c = vc;
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned digest_n = 0;
+    return c->md != NULL && EVP_DigestFinal_ex(c->md, digest, &digest_n) == 1
+               ? verify(c, sig, n, digest, digest_n)
+               : 0;
+}
+
 #define FN(f) ((void (*)(void))(f))
 
 const OSSL_DISPATCH remote_sign_functions[] = {
     {OSSL_FUNC_SIGNATURE_NEWCTX, FN(ctx_new)},
     {OSSL_FUNC_SIGNATURE_FREECTX, FN(ctx_free)},
     {OSSL_FUNC_SIGNATURE_DUPCTX, FN(ctx_dup)},
-    {OSSL_FUNC_SIGNATURE_SIGN_INIT, FN(sign_init)},
+    {OSSL_FUNC_SIGNATURE_SIGN_INIT, FN(begin)},
     {OSSL_FUNC_SIGNATURE_SIGN, FN(sign)},
-    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, FN(digest_sign_init)},
-    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, FN(digest_sign_update)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, FN(hash_begin)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, FN(hash_update)},
     {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, FN(digest_sign_final)},
+    {OSSL_FUNC_SIGNATURE_VERIFY_INIT, FN(begin)},
+    {OSSL_FUNC_SIGNATURE_VERIFY, FN(verify)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT, FN(hash_begin)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_UPDATE, FN(hash_update)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_FINAL, FN(digest_verify_final)},
     {OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, FN(set_params)},
     {OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, FN(settable_params)},
     {OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, FN(get_params)},

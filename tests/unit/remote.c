@@ -4,6 +4,7 @@
  */
 #include "keys/remote.h"
 #include "base/err.h"
+#include "crypto/cert.h"
 #include "keys/signer_lines.h"
 #include "test.h"
 
@@ -16,6 +17,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind {
@@ -33,19 +35,29 @@ static X509 *certs[KINDS]; /* self-signed, by the remote keys */
 static int line = -1;
 static pid_t child = -1;
 
+/* What else the key process holds of each kind, named "cert-p256" and so on. */
+static const struct {
+    const char *prefix;
+    enum signer_type use;
+} uses[] = {{"cert", SIGNER_CERT}, {"ocsp", SIGNER_OCSP}, {"tsp", SIGNER_TSP}};
+
+static void hold(struct signer_keys *keys, const char *name, enum signer_type use, EVP_PKEY *key)
+{
+    struct signer_key k = {.name = name, .use = use};
+    if (signer_keys_add(keys, &k, key, NULL) != 0)
+        _exit(2);
+}
+
 static void child_main(int fd)
 {
     struct signer_keys *keys = signer_keys_new();
-    struct diag d;
     for (int i = 0; i < KINDS; i++) {
-        struct signer_key k = {.name = kind_names[i], .use = SIGNER_TLS};
-        if (signer_keys_add(keys, &k, local[i], &d) != 0)
-            _exit(2);
-        char name[32];
-        snprintf(name, sizeof name, "cert-%s", kind_names[i]);
-        k = (struct signer_key){.name = name, .use = SIGNER_CERT};
-        if (signer_keys_add(keys, &k, local[i], &d) != 0)
-            _exit(2);
+        hold(keys, kind_names[i], SIGNER_TLS, local[i]);
+        for (size_t u = 0; u < ARRAY_LEN(uses); u++) {
+            char name[32];
+            snprintf(name, sizeof name, "%s-%s", uses[u].prefix, kind_names[i]);
+            hold(keys, name, uses[u].use, local[i]);
+        }
     }
     struct loop *l = loop_new();
     struct signer_lines *lines = signer_lines_new(l, keys, 1);
@@ -117,6 +129,8 @@ TEST(certificates_signed_by_remote_keys_verify)
         for (size_t k = 0; k < ARRAY_LEN(digests); k++) {
             X509 *x = self_signed(local[i], remote[i], EVP_get_digestbyname(digests[k]));
             CHECK_INT(X509_verify(x, local[i]), 1);
+            CHECK_INT(X509_verify(x, remote[i]), 1);
+            CHECK(X509_verify(x, remote[(i + 1) % KINDS]) != 1);
             X509_free(x);
         }
 }
@@ -143,7 +157,26 @@ TEST(the_public_half_is_that_of_the_key)
     }
 }
 
-/* Signs a digest with the remote key, verifies with the local one. */
+static void verify_digest_with(EVP_PKEY *key, const EVP_MD *md, int padding, struct slice sig)
+{
+    uint8_t digest[64];
+    size_t size = (size_t)EVP_MD_get_size(md);
+    memset(digest, 0x5a, sizeof digest);
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    CHECK_INT(EVP_PKEY_verify_init(c), 1);
+    CHECK_INT(EVP_PKEY_CTX_set_signature_md(c, md), 1);
+    if (padding != 0)
+        CHECK_INT(EVP_PKEY_CTX_set_rsa_padding(c, padding), 1);
+    if (padding == RSA_PKCS1_PSS_PADDING)
+        CHECK_INT(EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST), 1);
+    CHECK_INT(EVP_PKEY_verify(c, sig.p, sig.n, digest, size), 1);
+    digest[0] ^= 1;
+    CHECK(EVP_PKEY_verify(c, sig.p, sig.n, digest, size) != 1);
+    EVP_PKEY_CTX_free(c);
+    ERR_clear_error();
+}
+
+/* Signs a digest with the remote key; both keys must verify it. */
 static bool sign_and_verify(int kind, const EVP_MD *md, int padding)
 {
     uint8_t digest[64], sig[512];
@@ -160,18 +193,8 @@ static bool sign_and_verify(int kind, const EVP_MD *md, int padding)
     EVP_PKEY_CTX_free(c);
     if (!ok)
         return false;
-    c = EVP_PKEY_CTX_new_from_pkey(NULL, local[kind], NULL);
-    CHECK_INT(EVP_PKEY_verify_init(c), 1);
-    CHECK_INT(EVP_PKEY_CTX_set_signature_md(c, md), 1);
-    if (padding != 0)
-        CHECK_INT(EVP_PKEY_CTX_set_rsa_padding(c, padding), 1);
-    if (padding == RSA_PKCS1_PSS_PADDING)
-        CHECK_INT(EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST), 1);
-    CHECK_INT(EVP_PKEY_verify(c, sig, n, digest, size), 1);
-    digest[0] ^= 1;
-    CHECK(EVP_PKEY_verify(c, sig, n, digest, size) != 1);
-    EVP_PKEY_CTX_free(c);
-    ERR_clear_error();
+    verify_digest_with(local[kind], md, padding, slice_of(sig, n));
+    verify_digest_with(remote[kind], md, padding, slice_of(sig, n));
     return true;
 }
 
@@ -226,6 +249,60 @@ TEST(streamed_data_and_copied_contexts)
         CHECK_INT(EVP_DigestVerify(c, other, m, (const uint8_t *)"one six", 7), 1);
         EVP_MD_CTX_free(c);
         EVP_MD_CTX_free(copy);
+    }
+}
+
+/* --- what an authority and its services sign --- */
+
+static EVP_PKEY *remote_for(size_t use, int kind)
+{
+    char name[32];
+    struct diag d = {0};
+    snprintf(name, sizeof name, "%s-%s", uses[use].prefix, kind_names[kind]);
+    EVP_PKEY *key = remote_key_new(line, uses[use].use, name, local[kind], &d);
+    if (key == NULL)
+        FAIL("%s", d.text);
+    return key;
+}
+
+static const struct cert_rdn ca_name[] = {{"2.5.4.3", "CA"}}, leaf_name[] = {{"2.5.4.3", "leaf"}};
+#define DAY_MS 86400000LL
+
+static struct cert *issue(enum cert_purpose purpose, const struct cert_rdn *rdn, EVP_PKEY *key,
+                          const struct cert *issuer, EVP_PKEY *issuer_key)
+{
+    int64_t now_ms = (int64_t)time(NULL) * 1000;
+    struct cert_spec spec = {.purpose = purpose,
+                             .rdns = rdn,
+                             .rdn_count = 1,
+                             .serial = {1, 2, 3},
+                             .not_before_ms = now_ms - DAY_MS,
+                             .not_after_ms = now_ms + DAY_MS};
+    struct buf der;
+    struct diag d = {0};
+    buf_init(&der, 8192);
+    if (cert_issue(&spec, key, issuer, issuer_key, &der, &d) != 0)
+        FAIL("%s", d.text);
+    struct cert *c = cert_parse(buf_view(&der), &d);
+    buf_free(&der);
+    if (c == NULL)
+        FAIL("%s", d.text);
+    return c;
+}
+
+TEST(an_authority_issues_certificates_by_a_remote_key)
+{
+    setup();
+    for (int i = 0; i < KINDS; i++) {
+        EVP_PKEY *key = remote_for(0, i);
+        struct cert *ca = issue(CERT_CA, ca_name, key, NULL, key);
+        struct cert *leaf = issue(CERT_SIGN, leaf_name, local[P256], ca, key);
+        CHECK_INT(X509_verify(ca->x509, local[i]), 1);
+        CHECK_INT(X509_verify(leaf->x509, local[i]), 1);
+        CHECK(cert_issued_by(leaf, ca));
+        cert_free(leaf);
+        cert_free(ca);
+        EVP_PKEY_free(key);
     }
 }
 

@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MEMBER "SILD/GOV/70000001"
@@ -577,4 +576,182 @@ TEST(what_waits_is_bounded_and_strangers_are_refused)
     CHECK_INT(ask(b, &m, b, n), 0);
     signer_batch_free(b);
     signer_keys_free(s);
+}
+
+/* --- lines --- */
+
+/* Appends a frame as it travels between processes. */
+static void frame(struct buf *b, uint16_t type, uint64_t id, struct slice body)
+{
+    wr_u32(b, (uint32_t)body.n);
+    wr_u16(b, type);
+    wr_u16(b, 0);
+    wr_u64(b, id);
+    buf_slice(b, body);
+}
+
+/* One datagram with the messages from..to-1 of asked. */
+static void post(int fd, const struct signer_message *asked, uint64_t from, uint64_t to)
+{
+    struct buf b, body;
+    buf_init(&b, IPC_DATAGRAM_MAX);
+    buf_init(&body, 4096);
+    for (uint64_t i = from; i < to; i++) {
+        buf_reset(&body);
+        signer_put_message(&body, &asked[i]);
+        frame(&b, SIGNER_MESSAGE, i, buf_view(&body));
+    }
+    CHECK_INT(send(fd, b.p, b.n, MSG_NOSIGNAL), b.n);
+    buf_free(&b);
+    buf_free(&body);
+}
+
+/* Reads n answers, in as many datagrams as they come. */
+static void collect(int fd, struct answers *a, size_t n)
+{
+    static uint8_t datagram[IPC_DATAGRAM_MAX];
+    size_t until = a->n + n;
+    while (a->n < until) {
+        ssize_t got = recv(fd, datagram, sizeof datagram, 0);
+        CHECK(got > 0);
+        struct rd r = rd_of(slice_of(datagram, (size_t)got));
+        while (rd_left(&r) > 0) {
+            uint32_t len = rd_u32(&r);
+            uint16_t type = rd_u16(&r);
+            rd_u16(&r);
+            uint64_t id = rd_u64(&r);
+            struct slice body = rd_bytes(&r, len);
+            CHECK(!r.bad);
+            take(a, NULL, id, type, body);
+        }
+    }
+}
+
+#define LINES 2
+
+struct process {
+    pid_t pid;
+    int fd[LINES];  /* our ends */
+    int end[LINES]; /* its ends */
+};
+
+static struct process lines_new(void)
+{
+    struct process p = {.pid = -1};
+    for (int i = 0; i < LINES; i++) {
+        int pair[2];
+        CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+        struct timeval patience = {.tv_sec = 20};
+        CHECK_INT(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+        p.fd[i] = pair[0];
+        p.end[i] = pair[1];
+    }
+    return p;
+}
+
+static void start(struct process *p)
+{
+    struct signer_keys *s = keys_new();
+    p->pid = fork();
+    CHECK(p->pid >= 0);
+    if (p->pid == 0) {
+        struct loop *l = loop_new();
+        struct signer_lines *lines = signer_lines_new(l, s, 100);
+        for (int i = 0; i < LINES; i++) {
+            close(p->fd[i]);
+            if (signer_lines_add(lines, p->end[i]) != 0)
+                _exit(2);
+        }
+        loop_run(l);
+        _exit(3);
+    }
+    for (int i = 0; i < LINES; i++)
+        close(p->end[i]);
+    signer_keys_free(s);
+}
+
+static void stop(struct process *p)
+{
+    int status;
+    CHECK_INT(waitpid(p->pid, &status, WNOHANG), 0); /* it lives still */
+    kill(p->pid, SIGKILL);
+    waitpid(p->pid, NULL, 0);
+    for (int i = 0; i < LINES; i++)
+        close(p->fd[i]);
+}
+
+TEST(messages_that_arrived_on_any_line_are_signed_together)
+{
+    struct process p = lines_new();
+    struct signer_message asked[9];
+    struct answers a = {.asked = asked};
+    for (int i = 0; i < 9; i++)
+        asked[i] = message(MEMBER, 1 + (size_t)i % 2, i);
+    post(p.fd[0], asked, 0, 3);
+    post(p.fd[0], asked, 3, 6);
+    post(p.fd[1], asked, 6, 8);
+    start(&p);
+    collect(p.fd[0], &a, 6);
+    collect(p.fd[1], &a, 2);
+    CHECK_INT(a.failed, 0);
+    for (size_t i = 0; i < a.n; i++) {
+        CHECK_INT(a.of[i].id, i);
+        CHECK_INT(a.of[i].batch, 8);
+    }
+    post(p.fd[1], asked, 8, 9);
+    collect(p.fd[1], &a, 1);
+    CHECK_INT(a.of[8].id, 8);
+    CHECK_INT(a.of[8].batch, 1);
+    stop(&p);
+}
+
+TEST(a_call_gets_its_value_or_its_reason)
+{
+    struct process p = lines_new();
+    start(&p);
+    struct signer_raw r = {.key = SLICE_LIT("head"), .data = SLICE_LIT("checkpoint")};
+    struct buf value;
+    struct diag d = {0};
+    buf_init(&value, 1024);
+    CHECK_INT(signer_call(p.fd[0], SIGNER_HEAD, &r, &value, &d), 0);
+    check_value(k.ed, NULL, false, r.data, buf_view(&value));
+    CHECK_INT(signer_call(p.fd[0], SIGNER_TLS, &r, &value, &d), ERR_DENIED);
+    CHECK_STR(d.text, "the key head is not for this use");
+    r.key = SLICE_LIT("nobody");
+    CHECK_INT(signer_call(p.fd[0], SIGNER_HEAD, &r, &value, &d), ERR_KEY_NOT_FOUND);
+    kill(p.pid, SIGKILL);
+    waitpid(p.pid, NULL, 0);
+    r.key = SLICE_LIT("head");
+    CHECK_INT(signer_call(p.fd[0], SIGNER_HEAD, &r, &value, &d), ERR_KEY_NOT_AVAILABLE);
+    close(p.fd[0]);
+    close(p.fd[1]);
+    buf_free(&value);
+}
+
+TEST(a_malformed_request_fails_and_a_malformed_frame_ends_its_line)
+{
+    struct process p = lines_new();
+    struct signer_message asked[2] = {message(MEMBER, 1, 0), message(MEMBER, 1, 1)};
+    struct answers a = {.asked = asked};
+    struct buf b;
+    buf_init(&b, 4096);
+    start(&p);
+    frame(&b, SIGNER_MESSAGE, 0, SLICE_LIT("nonsense"));
+    frame(&b, SIGNER_TLS, 0, SLICE_LIT("nonsense"));
+    frame(&b, 4711, 0, SLICE_LIT("nonsense"));
+    CHECK_INT(send(p.fd[0], b.p, b.n, 0), b.n);
+    collect(p.fd[0], &a, 3);
+    CHECK_INT(a.failed, 3);
+    post(p.fd[0], asked, 0, 1);
+    collect(p.fd[0], &a, 1);
+    CHECK_INT(a.failed, 3);
+
+    CHECK_INT(send(p.fd[0], "\xff\xff\xff\xff garbage", 12, 0), 12);
+    uint8_t byte;
+    CHECK_INT(recv(p.fd[0], &byte, 1, 0), 0);
+    post(p.fd[1], asked, 1, 2);
+    collect(p.fd[1], &a, 1);
+    CHECK_INT(a.failed, 3);
+    buf_free(&b);
+    stop(&p);
 }
