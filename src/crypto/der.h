@@ -25,9 +25,10 @@ enum {
     DER_SEQUENCE = 0x30,
     DER_SET = 0x31,
 };
-#define DER_CONTEXT(n) (0x80 | (n))             /* [n] IMPLICIT of a primitive type */
-#define DER_CONTEXT_CONSTRUCTED(n) (0xa0 | (n)) /* [n] EXPLICIT, or IMPLICIT of a constructed one  \
-                                                 */
+#define DER_CONTEXT(n) (0x80 | (n)) /* [n] IMPLICIT of a primitive type */
+#define DER_CONTEXT_CONSTRUCTED(n)                                                                 \
+    (0xa0 | (n)) /* [n] EXPLICIT, or IMPLICIT of a constructed one                                 \
+                  */
 
 /* Begins an element; what is appended until der_close is its content. Elements nest. */
 size_t der_open(struct buf *b, uint8_t tag) MUST_USE;
