@@ -1,53 +1,23 @@
 /* Hash chains: the worked example octet for octet, all shapes of batches, hostile documents. */
-#include "test.h"
+#include "vectors.h"
 
 #include "base/err.h"
-#include "base/hex.h"
 #include "evidence/hashchain.h"
 
 #define SIG_URI "/sig-hashchain.xml#STEP0"
-
-static struct slice vector(const char *fmt, const char *name)
-{
-    char path[4096 + 256], rest[256];
-    snprintf(rest, sizeof rest, fmt, name);
-    snprintf(path, sizeof path, "%s/xroad/%s", VECTORS(), rest);
-    size_t n;
-    unsigned char *p = test_file(path, &n);
-    return slice_of(p, n);
-}
-
-static void drop(struct slice s)
-{
-    free((void *)(uintptr_t)s.p);
-}
-
-/* The hexadecimal value on the line after the one that begins with `label`. */
-static struct digest worked(const char *label)
-{
-    struct slice text = vector("worked/%s", "digests.txt");
-    const char *at = strstr((const char *)text.p, label);
-    if (at == NULL)
-        FAIL("digests.txt has no \"%s\"", label);
-    at = strchr(at, '\n') + 3;
-    struct digest d = {.alg = DIGEST_SHA512, .n = 64};
-    CHECK(hex_parse(slice_of(at, 128), d.b, 64));
-    drop(text);
-    return d;
-}
 
 static struct digest sha512_of_vector(const char *name)
 {
     struct slice s = vector("worked/%s", name);
     struct digest d;
     digest_of(DIGEST_SHA512, s, &d);
-    drop(s);
+    vector_drop(s);
     return d;
 }
 
 static void check_digest(const struct digest *got, const char *label)
 {
-    struct digest want = worked(label);
+    struct digest want = vector_worked("== batch", label);
     if (!digest_eq(got, &want))
         FAIL("%s differs", label);
 }
@@ -91,7 +61,7 @@ static void check_text(const struct buf *got, const char *name)
     struct slice want = vector("worked/batch-ec/%s", name);
     if (!slice_eq(buf_view(got), want))
         FAIL("%s differs:\n%.*s", name, SLICE_ARG(buf_view(got)));
-    drop(want);
+    vector_drop(want);
 }
 
 TEST(documents_of_the_worked_batch_octet_for_octet)
@@ -282,10 +252,10 @@ static int run_set(const struct set *s, struct diag *d)
     int rc = hashchain_verify(a, result, chain, SLICE_LIT("hashchain.xml"), in, n,
                               s->in == IN_MESSAGE ? world_file : NULL, &w, &out, d);
     arena_free(a);
-    drop(result);
-    drop(chain);
-    drop(w.message);
-    drop(w.other_chain);
+    vector_drop(result);
+    vector_drop(chain);
+    vector_drop(w.message);
+    vector_drop(w.other_chain);
     return rc;
 }
 
