@@ -64,7 +64,7 @@ static void put_cert(struct json_out *j, const char *key, const struct cert *c)
 {
     json_key(j, key);
     if (c == NULL) {
-        json_null(j);
+        json_put_null(j);
         return;
     }
     struct buf text;
