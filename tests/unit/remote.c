@@ -5,11 +5,14 @@
 #include "keys/remote.h"
 #include "base/err.h"
 #include "crypto/cert.h"
+#include "crypto/ocsp.h"
+#include "crypto/tsp.h"
 #include "keys/signer_lines.h"
 #include "test.h"
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/ocsp.h>
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <openssl/ssl.h>
@@ -304,6 +307,79 @@ TEST(an_authority_issues_certificates_by_a_remote_key)
         cert_free(ca);
         EVP_PKEY_free(key);
     }
+}
+
+TEST(a_responder_answers_by_a_remote_key)
+{
+    setup();
+    int64_t now_ms = (int64_t)time(NULL) * 1000;
+    struct cert *ca = issue(CERT_CA, ca_name, local[P384], NULL, local[P384]);
+    struct cert *leaf = issue(CERT_SIGN, leaf_name, local[P256], ca, local[P384]);
+    for (int i = 0; i < KINDS; i++) {
+        EVP_PKEY *key = remote_for(1, i);
+        struct cert *responder = issue(CERT_OCSP, leaf_name, local[i], ca, local[P384]);
+        struct buf asked, out;
+        struct ocsp_request req;
+        struct ocsp_answer good = {.status = OCSP_GOOD, .revocation_reason = -1};
+        struct diag d = {0};
+        buf_init(&asked, 8192);
+        buf_init(&out, 32768);
+        CHECK_INT(ocsp_request_make(leaf, ca, &asked), 0);
+        CHECK_INT(ocsp_request_parse(buf_view(&asked), &req, &d), 0);
+        if (ocsp_response_make(&req, &good, responder, key, now_ms, 0, &out, &d) != 0)
+            FAIL("%s", d.text);
+
+        const uint8_t *p = out.p;
+        OCSP_RESPONSE *resp = d2i_OCSP_RESPONSE(NULL, &p, (long)out.n);
+        OCSP_BASICRESP *basic = OCSP_response_get1_basic(resp);
+        STACK_OF(X509) *certs_of = sk_X509_new_null();
+        X509_STORE *store = X509_STORE_new();
+        sk_X509_push(certs_of, responder->x509);
+        X509_STORE_add_cert(store, ca->x509);
+        CHECK_INT(OCSP_basic_verify(basic, certs_of, store, 0), 1);
+        X509_STORE_free(store);
+        sk_X509_free(certs_of);
+        OCSP_BASICRESP_free(basic);
+        OCSP_RESPONSE_free(resp);
+        ocsp_request_free(&req);
+        buf_free(&asked);
+        buf_free(&out);
+        cert_free(responder);
+        EVP_PKEY_free(key);
+    }
+    cert_free(leaf);
+    cert_free(ca);
+}
+
+TEST(a_time_stamp_is_given_by_a_remote_key)
+{
+    setup();
+    int64_t now_ms = (int64_t)time(NULL) * 1000;
+    struct cert *ca = issue(CERT_CA, ca_name, local[P384], NULL, local[P384]);
+    struct digest imprint;
+    digest_of(DIGEST_SHA512, SLICE_LIT("data"), &imprint);
+    for (int i = 0; i < KINDS; i++) {
+        EVP_PKEY *key = remote_for(2, i);
+        struct cert *tsa = issue(CERT_TSA, leaf_name, local[i], ca, local[P384]);
+        static const uint8_t serial[16] = {7};
+        struct buf asked, out;
+        struct slice token;
+        struct cert *signer = NULL;
+        struct diag d = {0};
+        buf_init(&asked, 8192);
+        buf_init(&out, 32768);
+        CHECK_INT(tsp_request_make(&imprint, &asked), 0);
+        if (tsp_respond(buf_view(&asked), tsa, key, serial, now_ms, &out, &d) != 0 ||
+            tsp_response_token(buf_view(&out), &imprint, &token, &d) != 0 ||
+            tsp_token_verify(token, &tsa, 1, &signer, &d) != 0)
+            FAIL("%s: %s", kind_names[i], d.text);
+        CHECK(signer == tsa);
+        buf_free(&asked);
+        buf_free(&out);
+        cert_free(tsa);
+        EVP_PKEY_free(key);
+    }
+    cert_free(ca);
 }
 
 static int sign_code(enum signer_type type, const char *name)
