@@ -109,14 +109,32 @@ static bool name_der(const X509_NAME *name, struct slice *out)
     return true;
 }
 
+static void sha1_of(struct slice s, uint8_t out[20])
+{
+    struct digest dg;
+    digest_of(DIGEST_SHA1, s, &dg);
+    memcpy(out, dg.b, 20);
+}
+
 static void read_digests(struct cert *c)
 {
     struct digest dg;
-    digest_of(DIGEST_SHA1, c->der, &dg);
-    memcpy(c->sha1, dg.b, sizeof c->sha1);
+    sha1_of(c->der, c->sha1);
+    sha1_of(c->subject, c->subject_sha1);
+    sha1_of(cert_key_bits(c), c->key_sha1);
     digest_of(DIGEST_SHA256, c->der, &dg);
     memcpy(c->sha256, dg.b, sizeof c->sha256);
     digest_of(DIGEST_SHA512, c->der, &c->sha512);
+}
+
+/* Its octets as they stand: where they are compared, they are compared as they are. */
+static bool read_serial(struct cert *c)
+{
+    struct slice in = c->der, body, tbs;
+    if (!der_next(&in, DER_SEQUENCE, &body, NULL) || !der_next(&body, DER_SEQUENCE, &tbs, NULL))
+        return false;
+    der_next(&tbs, DER_CONTEXT_CONSTRUCTED(0), NULL, NULL);
+    return der_next(&tbs, DER_INTEGER, &c->serial, NULL);
 }
 
 static int fill(struct cert *c, struct slice bytes, struct diag *d)
@@ -147,6 +165,8 @@ static int fill(struct cert *c, struct slice bytes, struct diag *d)
     if (!name_der(X509_get_subject_name(c->x509), &c->subject) ||
         !name_der(X509_get_issuer_name(c->x509), &c->issuer))
         return wrong(d, "The certificate's names are malformed.");
+    if (!read_serial(c))
+        return wrong(d, "The certificate is not in DER form.");
     read_digests(c);
     return 0;
 }
@@ -490,4 +510,10 @@ bool cert_ocsp_url(const struct cert *c, struct buf *out)
     AUTHORITY_INFO_ACCESS_free(aia);
     ERR_clear_error();
     return found;
+}
+
+struct slice cert_key_bits(const struct cert *c)
+{
+    const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(c->x509);
+    return slice_of(ASN1_STRING_get0_data(bits), (size_t)ASN1_STRING_length(bits));
 }

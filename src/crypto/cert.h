@@ -19,10 +19,13 @@ struct cert {
     struct slice der;     /* owned */
     struct slice subject; /* DER of the Name; owned by x509 */
     struct slice issuer;  /* DER of the Name; owned by x509 */
+    struct slice serial;  /* content octets of the INTEGER; borrowed from der */
     int64_t not_before_ms, not_after_ms;
     uint8_t sha1[20], sha256[32];
     struct digest sha512; /* for XAdES CertDigest */
-    bool has_key_usage;   /* extension present */
+    /* of subject and of the public key's bits, as OCSP names certificates */
+    uint8_t subject_sha1[20], key_sha1[20];
+    bool has_key_usage; /* extension present */
     bool digital_signature, non_repudiation, key_encipherment, data_encipherment, key_cert_sign;
     bool eku_client_auth, eku_ocsp_signing, eku_time_stamping;
     bool is_ca;
@@ -63,6 +66,9 @@ void cert_serial_decimal(const struct cert *c, struct buf *out);
 bool cert_subject_field(const struct cert *c, const char *oid, struct buf *out);
 /* First OCSP URL of the authority information access extension; false when absent. */
 bool cert_ocsp_url(const struct cert *c, struct buf *out);
+
+/* The octets of the public key's BIT STRING; borrowed. */
+struct slice cert_key_bits(const struct cert *c);
 
 /* Making certificates and requests. */
 #include "crypto/cert_issue.h"

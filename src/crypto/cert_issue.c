@@ -193,30 +193,23 @@ static bool key_id(struct slice spki, struct digest *out)
 }
 
 /* The issuer's own key identifier; computed when its certificate has none. */
-static bool issuer_key_id(const struct cert *issuer, struct digest *out)
+static struct slice issuer_key_id(const struct cert *issuer)
 {
     const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(issuer->x509);
-    if (id != NULL && ASN1_STRING_length(id) > 0 && ASN1_STRING_length(id) <= DIGEST_MAX) {
-        *out = (struct digest){.alg = DIGEST_SHA1, .n = (uint8_t)ASN1_STRING_length(id)};
-        memcpy(out->b, ASN1_STRING_get0_data(id), out->n);
-        return true;
-    }
-    unsigned char *spki = NULL;
-    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(issuer->x509), &spki);
-    bool ok = n > 0 && key_id(slice_of(spki, (size_t)n), out);
-    OPENSSL_free(spki);
-    return ok;
+    if (id != NULL && ASN1_STRING_length(id) > 0)
+        return slice_of(ASN1_STRING_get0_data(id), (size_t)ASN1_STRING_length(id));
+    return slice_of(issuer->key_sha1, sizeof issuer->key_sha1);
 }
 
-static void put_key_ids(struct buf *b, const struct digest *own, const struct digest *issuer)
+static void put_key_ids(struct buf *b, struct slice own, struct slice issuer)
 {
     size_t ext[2];
     extension_open(b, "2.5.29.14", false, ext);
-    der_put(b, DER_OCTET_STRING, digest_slice(own));
+    der_put(b, DER_OCTET_STRING, own);
     extension_close(b, ext);
     extension_open(b, "2.5.29.35", false, ext);
     size_t seq = der_open(b, DER_SEQUENCE);
-    der_put(b, DER_CONTEXT(0), digest_slice(issuer));
+    der_put(b, DER_CONTEXT(0), issuer);
     der_close(b, seq);
     extension_close(b, ext);
 }
@@ -225,17 +218,14 @@ static int put_extensions(struct buf *b, const struct cert_spec *spec, struct sl
                           const struct cert *issuer, struct diag *d)
 {
     const struct profile *p = &profiles[spec->purpose];
-    struct digest own, issuer_id;
+    struct digest own;
     if (!key_id(spki, &own))
         return diag_set(d, ERR_CRYPTO, "The public key has no usual encoding.");
-    issuer_id = own;
-    if (issuer != NULL && !issuer_key_id(issuer, &issuer_id))
-        return diag_set(d, ERR_CRYPTO, "The issuer's public key has no usual encoding.");
     size_t outer = der_open(b, DER_CONTEXT_CONSTRUCTED(3)), seq = der_open(b, DER_SEQUENCE);
     put_basic_constraints(b, p->ca);
     put_key_usage(b, p->key_usage);
     put_extended_key_usage(b, p);
-    put_key_ids(b, &own, &issuer_id);
+    put_key_ids(b, digest_slice(&own), issuer != NULL ? issuer_key_id(issuer) : digest_slice(&own));
     if (spec->ocsp_url != NULL)
         put_ocsp_url(b, spec->ocsp_url);
     if (spec->alt_name != NULL) {

@@ -80,47 +80,98 @@ const struct sign_alg *sign_alg_for_asn1(EVP_PKEY *key)
     return NULL;
 }
 
-static int nid_of(const struct sign_alg *alg)
+static const char *oid_of(const struct sign_alg *alg)
 {
-    static const int rsa[] = {[DIGEST_SHA1] = NID_sha1WithRSAEncryption,
-                              [DIGEST_SHA256] = NID_sha256WithRSAEncryption,
-                              [DIGEST_SHA384] = NID_sha384WithRSAEncryption,
-                              [DIGEST_SHA512] = NID_sha512WithRSAEncryption};
-    static const int ec[] = {[DIGEST_SHA1] = NID_ecdsa_with_SHA1,
-                             [DIGEST_SHA224] = NID_ecdsa_with_SHA224,
-                             [DIGEST_SHA256] = NID_ecdsa_with_SHA256,
-                             [DIGEST_SHA384] = NID_ecdsa_with_SHA384,
-                             [DIGEST_SHA512] = NID_ecdsa_with_SHA512};
+    static const char *const rsa[] = {[DIGEST_SHA1] = "1.2.840.113549.1.1.5",
+                                      [DIGEST_SHA256] = "1.2.840.113549.1.1.11",
+                                      [DIGEST_SHA384] = "1.2.840.113549.1.1.12",
+                                      [DIGEST_SHA512] = "1.2.840.113549.1.1.13"};
+    static const char *const ec[] = {[DIGEST_SHA1] = "1.2.840.10045.4.1",
+                                     [DIGEST_SHA224] = "1.2.840.10045.4.3.1",
+                                     [DIGEST_SHA256] = "1.2.840.10045.4.3.2",
+                                     [DIGEST_SHA384] = "1.2.840.10045.4.3.3",
+                                     [DIGEST_SHA512] = "1.2.840.10045.4.3.4"};
+    if (alg->key == SIGN_ED25519)
+        return "1.3.101.112";
     if (alg->padding == SIGN_PSS)
-        return NID_undef;
-    switch (alg->key) {
-    case SIGN_RSA:
-        return rsa[alg->digest];
-    case SIGN_EC:
-        return ec[alg->digest];
-    case SIGN_ED25519:
-        return NID_ED25519;
-    }
-    return NID_undef;
+        return "1.2.840.113549.1.1.10";
+    return alg->key == SIGN_RSA ? rsa[alg->digest] : ec[alg->digest];
 }
 
-const struct sign_alg *sign_alg_from_nid(int nid)
+static void digest_algorithm(enum digest_alg digest, struct buf *out)
 {
-    for (size_t i = 0; nid != NID_undef && i < ARRAY_LEN(algs); i++)
-        if (nid_of(&algs[i]) == nid)
-            return &algs[i];
-    return NULL;
+    size_t at = der_open(out, DER_SEQUENCE);
+    der_put(out, DER_OID, digest_oid(digest));
+    der_put(out, DER_NULL, SLICE_NONE);
+    der_close(out, at);
+}
+
+/* RSASSA-PSS-params of RFC 4055 3.1: one digest throughout, salt as long as it. */
+static void pss_parameters(enum digest_alg digest, struct buf *out)
+{
+    size_t seq = der_open(out, DER_SEQUENCE);
+    size_t hash = der_open(out, DER_CONTEXT_CONSTRUCTED(0));
+    digest_algorithm(digest, out);
+    der_close(out, hash);
+    size_t mask = der_open(out, DER_CONTEXT_CONSTRUCTED(1));
+    size_t mgf = der_open(out, DER_SEQUENCE);
+    der_oid(out, "1.2.840.113549.1.1.8");
+    digest_algorithm(digest, out);
+    der_close(out, mgf);
+    der_close(out, mask);
+    size_t salt = der_open(out, DER_CONTEXT_CONSTRUCTED(2));
+    der_uint(out, digest_len(digest));
+    der_close(out, salt);
+    der_close(out, seq);
 }
 
 int sign_alg_der(const struct sign_alg *alg, struct buf *out)
 {
-    int nid = nid_of(alg);
-    char oid[64];
-    if (nid == NID_undef || OBJ_obj2txt(oid, sizeof oid, OBJ_nid2obj(nid), 1) <= 0)
-        return ERR_UNSUPPORTED_ALGORITHM;
-    /* RFC 4055: NULL parameters with RSA; RFC 5758 and 8410: none with the others. */
-    der_algorithm(out, oid, alg->key == SIGN_RSA);
+    size_t at = der_open(out, DER_SEQUENCE);
+    der_oid(out, oid_of(alg));
+    /* RFC 4055: NULL parameters with PKCS#1; RFC 5758 and 8410: none with ECDSA and Ed25519. */
+    if (alg->padding == SIGN_PKCS1)
+        der_put(out, DER_NULL, SLICE_NONE);
+    if (alg->padding == SIGN_PSS)
+        pss_parameters(alg->digest, out);
+    der_close(out, at);
     return out->failed ? ERR_TOO_LARGE : 0;
+}
+
+/* The rows' encodings, made once. */
+static struct slice row_der(size_t i)
+{
+    static uint8_t made[ARRAY_LEN(algs)][80];
+    static uint8_t lengths[ARRAY_LEN(algs)];
+    if (lengths[i] == 0) {
+        struct buf b;
+        buf_init(&b, sizeof made[i]);
+        if (sign_alg_der(&algs[i], &b) == 0) {
+            memcpy(made[i], b.p, b.n);
+            lengths[i] = (uint8_t)b.n;
+        }
+        buf_free(&b);
+    }
+    return slice_of(made[i], lengths[i]);
+}
+
+const struct sign_alg *sign_alg_from_der(struct slice der)
+{
+    struct slice in = der, body, oid;
+    if (!der_next(&in, DER_SEQUENCE, &body, NULL) || in.n != 0 ||
+        !der_next(&body, DER_OID, NULL, &oid))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(algs); i++) {
+        struct slice row = row_der(i), content, row_oid;
+        if (slice_eq(row, der))
+            return &algs[i];
+        /* Some leave out the NULL parameters of PKCS#1. */
+        if (algs[i].padding == SIGN_PKCS1 && body.n == 0 &&
+            der_next(&row, DER_SEQUENCE, &content, NULL) &&
+            der_next(&content, DER_OID, NULL, &row_oid) && slice_eq(row_oid, oid))
+            return &algs[i];
+    }
+    return NULL;
 }
 
 int sign_wrap(struct slice tbs, const struct sign_alg *alg, struct slice value, struct buf *der)

@@ -40,11 +40,10 @@ const struct sign_alg *sign_alg_for_key(EVP_PKEY *key);
 /* The row for ASN.1 formats (certificates, OCSP, time-stamps): SHA-512 for RSA and large curves,
  * SHA-256 for P-256, Ed25519 as it is. NULL for other keys. */
 const struct sign_alg *sign_alg_for_asn1(EVP_PKEY *key);
-/* The row of OpenSSL's number of a signature algorithm in ASN.1; NULL when unknown (also for PSS,
- * whose parameters stand beside the number). */
-const struct sign_alg *sign_alg_from_nid(int nid);
-/* Appends the AlgorithmIdentifier in DER; ERR_UNSUPPORTED_ALGORITHM for PSS. */
+/* Appends the AlgorithmIdentifier in DER. */
 int sign_alg_der(const struct sign_alg *alg, struct buf *out) MUST_USE;
+/* The row of an AlgorithmIdentifier in DER; NULL when unknown. */
+const struct sign_alg *sign_alg_from_der(struct slice der);
 /*
  * X.509's SIGNED form, SEQUENCE {tbs, algorithm, value}, of certificates and requests: the second
  * step where the key lives in another process. Appends DER.
