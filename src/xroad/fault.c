@@ -70,7 +70,9 @@ void fault_prefix(struct fault *f, const char *p)
         return;
     memcpy(old, f->code, sizeof old);
     const char *dot = slice_ends(slice_str(p), ".") ? "" : ".";
-    snprintf(f->code, sizeof f->code, "%s%s%s", p, dot, old);
+    int n = snprintf(f->code, sizeof f->code, "%s%s%s", p, dot, old);
+    if (n < 0 || n >= (int)sizeof f->code) /* no path leads here: prefixes are short */
+        snprintf(f->code, sizeof f->code, "%s", err_name(ERR_INTERNAL));
 }
 
 /* --- SOAP --- */

@@ -195,16 +195,37 @@ static void read_server(struct reader *r, const struct xml_node *e, struct param
     params_walk_close(w, &at);
 }
 
+/*
+ * A MEMBER with a subsystem code or a SUBSYSTEM without. The schema lets it pass, and X-Road drops
+ * such a group member without a word.
+ */
+static bool is_mistyped(const struct xml_node *e)
+{
+    size_t n = 0;
+    if (e == NULL)
+        return false;
+    for (const struct xml_node *c = xml_first_element(e); c != NULL; c = xml_next_element(c))
+        n++;
+    bool coded = xml_child(e, ID_NS, "subsystemCode") != NULL;
+    struct slice type = xml_attr(e, ID_NS, "objectType");
+    return (slice_eq_str(type, "MEMBER") && n == 4 && coded) ||
+           (slice_eq_str(type, "SUBSYSTEM") && n == 3 && !coded);
+}
+
 static void read_group(struct reader *r, const struct xml_node *e, struct params_group *g)
 {
     struct params_walk *w = &r->w;
     struct params_at at = params_walk_enter(w, e);
     g->code = params_walk_filled(w, params_walk_must(w, &at, "groupCode"));
     g->description = params_walk_text(w, params_walk_must(w, &at, "description"));
-    g->n_members = params_walk_count(&at, "groupMember");
-    g->members = params_walk_array(w, g->n_members, sizeof *g->members);
-    for (size_t i = 0; i < g->n_members && w->err == 0; i++)
-        params_walk_client(w, params_walk_must(w, &at, "groupMember"), &g->members[i]);
+    size_t n = params_walk_count(&at, "groupMember");
+    g->members = params_walk_array(w, n, sizeof *g->members);
+    for (size_t i = 0; i < n && w->err == 0; i++) {
+        const struct xml_node *member = params_walk_must(w, &at, "groupMember");
+        if (is_mistyped(member))
+            continue;
+        params_walk_client(w, member, &g->members[g->n_members++]);
+    }
     params_walk_close(w, &at);
 }
 

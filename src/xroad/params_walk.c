@@ -23,23 +23,26 @@ static size_t place_of(const struct xml_node *e)
 }
 
 /* "conf/member[3]/name" */
-static void path_of(const struct xml_node *e, char *out, size_t cap)
+static void path_of(const struct xml_node *e, struct buf *out)
 {
-    char inner[120] = "";
-    for (; e != NULL; e = e->parent) {
-        size_t place = place_of(e);
-        char index[24] = "";
+    const struct xml_node *above[XML_DEPTH_MAX];
+    size_t n = 0;
+    for (; e != NULL && n < XML_DEPTH_MAX; e = e->parent)
+        above[n++] = e;
+    while (n-- > 0) {
+        size_t place = place_of(above[n]);
+        buf_slice(out, slice_sub(above[n]->local, 0, 40));
         if (place > 0)
-            snprintf(index, sizeof index, "[%zu]", place);
-        snprintf(out, cap, "%.*s%s%s%s", SLICE_ARG(slice_sub(e->local, 0, 40)), index,
-                 inner[0] != 0 ? "/" : "", inner);
-        snprintf(inner, sizeof inner, "%s", out);
+            buf_printf(out, "[%zu]", place);
+        if (n > 0)
+            buf_byte(out, '/');
     }
 }
 
 void params_walk_fail(struct params_walk *w, const struct xml_node *e, const char *fmt, ...)
 {
-    char text[300], path[160] = "";
+    char text[300];
+    struct buf path;
     va_list ap;
     if (w->err != 0)
         return;
@@ -47,9 +50,10 @@ void params_walk_fail(struct params_walk *w, const struct xml_node *e, const cha
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     w->err = diag_set(w->d, w->code, "%s", text);
-    path_of(e, path, sizeof path);
-    if (path[0] != 0)
-        diag_where(w->d, "%s", path);
+    buf_init(&path, 1000);
+    path_of(e, &path);
+    diag_where(w->d, "%s", buf_cstr(&path));
+    buf_free(&path);
 }
 
 static void no_memory(struct params_walk *w)

@@ -171,7 +171,7 @@ TEST(what_is_missing_is_said)
     CUT(REQUEST, BODY);
     CHECK_STR(result_of(false), "missing_signature");
     CUT(REQUEST, SIGNATURE);
-    CHECK_STR(result_of(false), "missing_signature");
+    CHECK_STR(result_of(false), "mime_parsing_failed");
 }
 
 static void one_long_part(const char *type, size_t n)
