@@ -1,6 +1,7 @@
 #include "gateway/stamping.h"
 #include "base/err.h"
 #include "gateway/frames.h"
+#include "proc/ipc.h"
 #include "proc/report.h"
 
 #include <stdlib.h>
