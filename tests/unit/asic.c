@@ -137,8 +137,8 @@ TEST(report_of_a_response_and_of_attachments)
         size_t attachments;
     } t[] = {
         {"asic/valid-non-batch-rest", true, true, 1},
-        {"asic/valid-non-batch-soap-attachments", false, true, 2},
-        {"asic/core-valid-signed-message-with-attachments", false, true, 2},
+        {"asic/valid-non-batch-soap-attachments", true, true, 2},
+        {"asic/core-valid-signed-message-with-attachments", true, true, 2},
         {"asic/valid-signed-hashchain", false, false, 1},
         {"asic/valid-batch-ts", false, false, 0},
     };
