@@ -64,7 +64,7 @@ static void put_cert(struct json_out *j, const char *key, const struct cert *c)
 {
     json_key(j, key);
     if (c == NULL) {
-        json_put_null(j);
+        json_none(j);
         return;
     }
     struct buf text;
