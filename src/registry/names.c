@@ -75,18 +75,16 @@ static int read_given(struct names *n, enum language l, struct diag *d)
     return n->eras[l] > 0 ? 0 : diag_set(d, ERR_NOT_FOUND, "no list %s", lists[l].given);
 }
 
-void names_surname_form(struct slice surname, enum language l, enum sex sex, struct buf *out)
+static void write_woman_form(struct slice man, enum language l, struct buf *out)
 {
     for (size_t i = 0; l == LANGUAGE_RU && i < ARRAY_LEN(endings); i++) {
-        const char *has = sex == SEX_MALE ? endings[i].woman : endings[i].man;
-        const char *gets = sex == SEX_MALE ? endings[i].man : endings[i].woman;
-        if (!slice_ends(surname, has))
+        if (!slice_ends(man, endings[i].man))
             continue;
-        buf_slice(out, slice_sub(surname, 0, surname.n - slice_str(has).n));
-        buf_str(out, gets);
+        buf_slice(out, slice_sub(man, 0, man.n - slice_str(endings[i].man).n));
+        buf_str(out, endings[i].woman);
         return;
     }
-    buf_slice(out, surname);
+    buf_slice(out, man);
 }
 
 static int add_surname(struct names *n, enum language l, struct slice word, struct diag *d)
@@ -95,7 +93,7 @@ static int add_surname(struct names *n, enum language l, struct slice word, stru
     if (n->n == SURNAMES_MAX)
         return diag_set(d, ERR_TOO_LARGE, "more than %d surnames", SURNAMES_MAX);
     buf_init(&woman, 128);
-    names_surname_form(word, l, SEX_FEMALE, &woman);
+    write_woman_form(word, l, &woman);
     n->surname[n->n][SEX_MALE] = word;
     n->surname[n->n][SEX_FEMALE] = arena_dup(n->a, buf_view(&woman));
     bool failed = woman.failed || arena_failed(n->a);
@@ -174,4 +172,13 @@ uint16_t names_surname(const struct names *n, enum language l, struct prng *r)
 struct slice names_surname_text(const struct names *n, uint16_t surname, enum sex sex)
 {
     return n->surname[surname][sex];
+}
+
+struct slice names_surname_form(const struct names *n, struct slice surname, enum sex sex)
+{
+    for (uint32_t i = 0; i < n->n; i++)
+        if (slice_eq(n->surname[i][SEX_MALE], surname) ||
+            slice_eq(n->surname[i][SEX_FEMALE], surname))
+            return n->surname[i][sex];
+    return surname;
 }

@@ -32,9 +32,9 @@ uint16_t names_surname(const struct names *n, enum language l, struct prng *r);
 struct slice names_surname_text(const struct names *n, uint16_t surname, enum sex sex);
 
 /*
- * Appends the form that a child of `sex` bears of a parent's surname. Only surnames of Russian
- * speakers change: Ivanov, Ivanova. Bounded by out->max.
+ * The form that a child of `sex` bears of a parent's surname. Only Russian surnames of the lists
+ * change (Ivanov, Ivanova); any other is returned as it is. Lives as long as n and the argument.
  */
-void names_surname_form(struct slice surname, enum language l, enum sex sex, struct buf *out);
+struct slice names_surname_form(const struct names *n, struct slice surname, enum sex sex);
 
 #endif
