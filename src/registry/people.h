@@ -32,8 +32,7 @@ int people_person(struct people *p, struct slice code, struct buf *out, struct d
 int people_family(struct people *p, struct slice code, struct buf *out, struct diag *d) MUST_USE;
 int people_address(struct people *p, int64_t id, struct buf *out, struct diag *d) MUST_USE;
 /* Where the person lives; ERR_NOT_FOUND also for one without residence. */
-int people_residence(struct people *p, struct slice code, struct buf *out,
-                     struct diag *d) MUST_USE;
+int people_residence(struct people *p, struct slice code, struct buf *out, struct diag *d) MUST_USE;
 
 /*
  * A few married mothers of two or more minors, always the same ones in the same database, births
