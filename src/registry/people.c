@@ -110,7 +110,7 @@ static void text_or_null(struct json_out *j, const char *key, struct slice text)
 {
     json_key(j, key);
     if (text.p == NULL)
-        json_null(j);
+        json_none(j);
     else
         json_str(j, text);
 }
@@ -194,7 +194,7 @@ static void write_person(struct json_out *j, struct db_stmt *s)
     json_kslice(j, "native_language", db_text(s, 7));
     json_key(j, "residence");
     if (db_is_null(s, 9)) {
-        json_null(j);
+        json_none(j);
     } else {
         json_open(j, '{');
         json_kslice(j, "since", db_text(s, 8));
@@ -226,7 +226,7 @@ static int write_relative(struct people *p, struct json_out *j, const char *key,
     struct db_stmt *s = p->st[RELATIVE];
     json_key(j, key);
     if (code[0] == 0) {
-        json_null(j);
+        json_none(j);
         return 0;
     }
     int rc = one_row(s, slice_str(code), "a relative is missing in the register", d);

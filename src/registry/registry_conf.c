@@ -1,5 +1,6 @@
 #include "registry/registry_conf.h"
 #include "base/err.h"
+#include "proc/fs.h"
 #include "registry/date.h"
 
 #define WORKERS_MAX 16
@@ -84,6 +85,18 @@ int registry_conf_parse(struct slice text, struct registry_conf *out, struct dia
     return rc == 0 && arena_failed(out->a)
                ? diag_set(d, ERR_NOMEM, "no memory for the configuration")
                : rc;
+}
+
+int registry_conf_read(const char *path, struct registry_conf *out, struct diag *d)
+{
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    *out = (struct registry_conf){0};
+    int rc = fs_read(path, &text, d);
+    if (rc == 0 && registry_conf_parse(buf_view(&text), out, d) != 0)
+        rc = diag_where(d, "%s", path);
+    buf_free(&text);
+    return rc;
 }
 
 void registry_conf_free(struct registry_conf *c)

@@ -20,6 +20,8 @@ extern const size_t registry_conf_rule_count;
 /* text: the file's. Errors: ERR_SYNTAX, ERR_USAGE with a sentence. registry_conf_free also after an
  * error. */
 int registry_conf_parse(struct slice text, struct registry_conf *out, struct diag *d) MUST_USE;
+/* The same from a file; the sentence names it. */
+int registry_conf_read(const char *path, struct registry_conf *out, struct diag *d) MUST_USE;
 void registry_conf_free(struct registry_conf *c);
 
 #endif

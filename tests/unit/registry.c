@@ -38,7 +38,6 @@ static const char *database(void)
     snprintf(dir, sizeof dir, "/tmp/sild-registry-XXXXXX");
     CHECK(mkdtemp(dir) != NULL);
     snprintf(path, sizeof path, "%s/population.db", dir);
-    atexit(remove_all);
     if (census_make(path, &c, &d) != 0)
         FAIL("no database: %s", d.text);
     return path;
@@ -570,8 +569,10 @@ TEST(configuration)
 
 __attribute__((destructor)) static void close_all(void)
 {
-    if (api == NULL)
-        return;
-    registry_api_free(api);
-    registry_reply_free(&reply);
+    if (api != NULL) {
+        registry_api_free(api);
+        registry_reply_free(&reply);
+    }
+    if (path[0] != 0)
+        remove_all();
 }
