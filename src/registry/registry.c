@@ -197,8 +197,8 @@ int registry_main(int argc, char **argv)
     if (code >= 0)
         return code;
     if (registry_conf_read(o.config, &c, &d) != 0)
-        code = complain(d.code == ERR_SYNTAX || d.code == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT,
-                        &d);
+        code =
+            complain(d.code == ERR_SYNTAX || d.code == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT, &d);
     else if (o.action == NULL)
         code = run(&c, o.config, o.child);
     else
