@@ -171,8 +171,9 @@ static int io_error(const char *what, const char *path, struct diag *d)
 /* The file under its name for good: renamed, and the folder synced. */
 static int publish(const char *temporary, const char *path, struct diag *d)
 {
-    char copy[PATH_MAX];
-    snprintf(copy, sizeof copy, "%s", path);
+    char copy[PATH_MAX]; /* dirname may write into it */
+    if (!slice_cstr(slice_str(path), copy, sizeof copy))
+        return diag_set(d, ERR_USAGE, "the path of the database is too long");
     if (rename(temporary, path) != 0)
         return io_error("name", path, d);
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -185,10 +186,10 @@ static int publish(const char *temporary, const char *path, struct diag *d)
 
 int census_make(const char *path, const struct census *c, struct diag *d)
 {
-    char temporary[PATH_MAX];
-    if (strlen(path) + sizeof ".new" > sizeof temporary)
+    char temporary[PATH_MAX + 4];
+    if (!slice_cstr(slice_str(path), temporary, PATH_MAX))
         return diag_set(d, ERR_USAGE, "the path of the database is too long");
-    snprintf(temporary, sizeof temporary, "%s.new", path);
+    strcat(temporary, ".new");
     if (access(path, F_OK) == 0)
         return diag_set(d, ERR_EXISTS, "%s exists already", path);
     if (unlink(temporary) != 0 && errno != ENOENT)

@@ -2,6 +2,7 @@
 #ifndef SILD_REGISTRY_REGISTRY_WORKER_H
 #define SILD_REGISTRY_REGISTRY_WORKER_H
 
+#include "base/buf.h"
 #include "proc/group.h"
 
 #define REGISTRY_LISTEN "http" /* the name of the listening socket */
