@@ -8,6 +8,10 @@
 
 #include <stdio.h>
 
+/* A chunked body is read so far before the connection is cut; what is over REGISTRY_API_BODY_MAX is
+ * dropped, and told. */
+#define BODY_READ_MAX (4 * REGISTRY_API_BODY_MAX)
+
 struct worker {
     struct loop *loop;
     struct registry_api *api;
@@ -21,16 +25,34 @@ struct pending {
     struct buf body;
 };
 
+static void send_reply(struct worker *w, struct http_exchange *x)
+{
+    http_reply(x, w->reply.status, w->reply.content_type, buf_view(&w->reply.headers),
+               buf_view(&w->reply.body));
+}
+
+static void refuse_large(struct worker *w)
+{
+    buf_reset(&w->reply.headers);
+    registry_api_problem(&w->reply, 413, err_name(ERR_TOO_LARGE), "the body is over 16 KiB");
+}
+
 static void on_request(void *server_ctx, struct http_exchange *x)
 {
+    struct worker *w = server_ctx;
+    const struct http_head *h = http_exchange_head(x);
     struct pending *p = arena_zalloc(http_exchange_arena(x), sizeof *p);
     if (p == NULL) {
         http_abort(x);
         return;
     }
-    p->w = server_ctx;
+    p->w = w;
     buf_init(&p->body, REGISTRY_API_BODY_MAX);
     http_exchange_set(x, p);
+    if (h->body == HTTP_BODY_LENGTH && h->length > REGISTRY_API_BODY_MAX) {
+        refuse_large(w);
+        send_reply(w, x);
+    }
 }
 
 static void on_body(void *ctx, struct http_exchange *x, struct slice piece)
@@ -40,32 +62,22 @@ static void on_body(void *ctx, struct http_exchange *x, struct slice piece)
     buf_slice(&p->body, piece);
 }
 
-static void answer(struct pending *p, struct http_exchange *x)
+static void answer(struct worker *w, const struct http_head *h, struct slice body)
 {
-    const struct http_head *h = http_exchange_head(x);
-    struct registry_request q = {h->method, h->target, http_get(h, "Content-Type"),
-                                 buf_view(&p->body)};
+    struct registry_request q = {h->method, h->target, http_get(h, "Content-Type"), body};
     struct diag d = {0};
-    struct worker *w = p->w;
-    if (p->body.failed)
-        registry_api_problem(&w->reply, 413, err_name(ERR_TOO_LARGE), "the body is over 16 KiB");
-    else if (registry_api_answer(w->api, &q, loop_wall_ms(w->loop), &w->reply, &d) != 0)
+    if (registry_api_answer(w->api, &q, loop_wall_ms(w->loop), &w->reply, &d) != 0)
         report_diag(REPORT_ERROR, "request_failed", NULL, &d);
 }
 
 static void on_body_end(void *ctx, struct http_exchange *x)
 {
     struct pending *p = ctx;
-    struct registry_reply *r = &p->w->reply;
-    buf_reset(&r->headers);
-    answer(p, x);
-    http_reply(x, r->status, r->content_type, buf_view(&r->headers), buf_view(&r->body));
-}
-
-static void on_drain(void *ctx, struct http_exchange *x)
-{
-    (void)ctx;
-    (void)x;
+    if (p->body.failed)
+        refuse_large(p->w);
+    else
+        answer(p->w, http_exchange_head(x), buf_view(&p->body));
+    send_reply(p->w, x);
 }
 
 static void on_done(void *ctx, struct http_exchange *x, bool aborted)
@@ -105,9 +117,11 @@ static int open_api(struct worker *w, const char *config_path, struct diag *d)
 
 static int serve(struct worker *w, struct group_self *self)
 {
-    static const struct http_handler handler = {on_request, on_body, on_body_end, on_drain,
-                                                on_done};
-    static const struct http_limits limits = {.body_max = REGISTRY_API_BODY_MAX};
+    static const struct http_handler handler = {.on_request = on_request,
+                                                .on_body = on_body,
+                                                .on_body_end = on_body_end,
+                                                .on_done = on_done};
+    static const struct http_limits limits = {.body_max = BODY_READ_MAX};
     static const struct group_events events = {.on_stop = on_stop};
     w->server = http_server_new(w->loop, group_listen_fd(self, REGISTRY_LISTEN), NULL, &limits,
                                 &handler, w);
