@@ -146,11 +146,15 @@ void names_free(struct names *n)
     free(n);
 }
 
-/* The lower of two draws: names early in a list come up more often. */
-static uint32_t early(struct prng *r, uint32_t n)
+/* The lowest of some draws: the more there are, the more often come names early in a list. */
+static uint32_t lowest(struct prng *r, uint32_t n, int draws)
 {
-    uint32_t a = prng_below(r, n), b = prng_below(r, n);
-    return a < b ? a : b;
+    uint32_t low = prng_below(r, n);
+    for (int i = 1; i < draws; i++) {
+        uint32_t x = prng_below(r, n);
+        low = x < low ? x : low;
+    }
+    return low;
 }
 
 struct slice names_given(const struct names *n, enum language l, enum sex sex, int birth_year,
@@ -159,14 +163,14 @@ struct slice names_given(const struct names *n, enum language l, enum sex sex, i
     for (size_t i = 0; i < n->eras[l]; i++) {
         const struct era *e = &n->era[l][i];
         if (e->sex == sex && birth_year >= e->from && birth_year <= e->to)
-            return e->name[early(r, e->n)];
+            return e->name[lowest(r, e->n, 2)];
     }
     return n->era[l][0].name[0];
 }
 
 uint16_t names_surname(const struct names *n, enum language l, struct prng *r)
 {
-    return (uint16_t)(n->first[l] + early(r, n->count[l]));
+    return (uint16_t)(n->first[l] + lowest(r, n->count[l], 3));
 }
 
 struct slice names_surname_text(const struct names *n, uint16_t surname, enum sex sex)

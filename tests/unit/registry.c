@@ -428,6 +428,7 @@ TEST(a_malformed_birth_is_refused)
     snprintf(woman, sizeof woman, "%s", a_mother());
     refused("POST", "/births", NULL, "{}", 415, "application/json");
     refused("POST", "/births", "text/plain", "{}", 415, "application/json");
+    refused("POST", "/births", json, NULL, 400, "not JSON");
     refused("POST", "/births", json, "", 400, "not JSON");
     refused("POST", "/births", json, "[]", 400, "object");
     refused("POST", "/births", json, "{}", 400, "mother is missing");
