@@ -45,17 +45,25 @@ static struct known *find(struct blobs *b, struct slice bytes, uint64_t hash)
     return NULL;
 }
 
+/* A place for another one: a new one, or the one that was not used for longest. */
+static struct known *place(struct blobs *b)
+{
+    if (b->n < KNOWN_MAX) {
+        struct known *k = &b->k[b->n++];
+        buf_init(&k->bytes, BLOB_MAX);
+        return k;
+    }
+    struct known *oldest = &b->k[0];
+    for (size_t i = 1; i < b->n; i++)
+        if (b->k[i].used < oldest->used)
+            oldest = &b->k[i];
+    return oldest;
+}
+
 static struct known *remember(struct blobs *b, struct slice bytes, uint64_t hash)
 {
-    struct known *k = NULL;
+    struct known *k = place(b);
     struct digest dg;
-    if (b->n < KNOWN_MAX) {
-        k = &b->k[b->n++];
-        buf_init(&k->bytes, BLOB_MAX);
-    }
-    for (size_t i = 0; k == NULL || i < (b->n < KNOWN_MAX ? 0 : b->n); i++)
-        if (k == NULL || b->k[i].used < k->used)
-            k = &b->k[i];
     buf_reset(&k->bytes);
     buf_slice(&k->bytes, bytes);
     digest_of(DIGEST_SHA256, bytes, &dg);
