@@ -146,29 +146,48 @@ void der_algorithm(struct buf *b, const char *dotted, bool null)
     der_close(b, at);
 }
 
+#define DEPTH_MAX 24 /* a token with certificates in it has some fifteen levels */
+
+/* An element's head. n is its content's length, SIZE_MAX when indefinite. */
+struct head {
+    uint8_t tag;
+    size_t octets; /* of tag and length */
+    size_t n;
+};
+
+static bool read_head(struct slice s, struct head *h)
+{
+    if (s.n < 2 || (s.p[0] & 0x1f) == 0x1f)
+        return false;
+    *h = (struct head){s.p[0], 2, s.p[1]};
+    if (h->n == 0x80) {
+        h->n = SIZE_MAX;
+        return (h->tag & 0x20) != 0;
+    }
+    if (h->n > 0x80) {
+        size_t k = h->n & 0x7f;
+        if (k > 4 || s.n < 2 + k)
+            return false;
+        h->n = 0;
+        for (size_t i = 0; i < k; i++)
+            h->n = h->n << 8 | s.p[2 + i];
+        h->octets = 2 + k;
+    }
+    return h->n <= s.n - h->octets;
+}
+
 bool der_any(struct slice *in, uint8_t *tag, struct slice *content, struct slice *whole)
 {
     struct slice s = *in;
-    if (s.n < 2 || (s.p[0] & 0x1f) == 0x1f)
+    struct head h;
+    if (!read_head(s, &h) || h.n == SIZE_MAX)
         return false;
-    size_t n = s.p[1], head = 2;
-    if (n >= 0x80) {
-        size_t k = n & 0x7f;
-        if (k == 0 || k > 4 || s.n < 2 + k)
-            return false;
-        n = 0;
-        for (size_t i = 0; i < k; i++)
-            n = n << 8 | s.p[2 + i];
-        head = 2 + k;
-    }
-    if (n > s.n - head)
-        return false;
-    *tag = s.p[0];
+    *tag = h.tag;
     if (content != NULL)
-        *content = slice_of(s.p + head, n);
+        *content = slice_of(s.p + h.octets, h.n);
     if (whole != NULL)
-        *whole = slice_of(s.p, head + n);
-    *in = slice_from(s, head + n);
+        *whole = slice_of(s.p, h.octets + h.n);
+    *in = slice_from(s, h.octets + h.n);
     return true;
 }
 
@@ -176,4 +195,68 @@ bool der_next(struct slice *in, uint8_t tag, struct slice *content, struct slice
 {
     uint8_t got;
     return in->n > 0 && in->p[0] == tag && der_any(in, &got, content, whole);
+}
+
+static bool take_end(struct slice *in)
+{
+    if (in->n < 2 || in->p[0] != 0 || in->p[1] != 0)
+        return false;
+    *in = slice_from(*in, 2);
+    return true;
+}
+
+static bool skip(struct slice *in, int depth)
+{
+    struct head h;
+    if (depth == DEPTH_MAX || !read_head(*in, &h))
+        return false;
+    *in = slice_from(*in, h.octets + (h.n == SIZE_MAX ? 0 : h.n));
+    if (h.n != SIZE_MAX)
+        return true;
+    while (!take_end(in))
+        if (!skip(in, depth + 1))
+            return false;
+    return true;
+}
+
+bool der_any_ber(struct slice *in, struct slice *whole)
+{
+    struct slice rest = *in;
+    if (!skip(&rest, 0))
+        return false;
+    *whole = slice_sub(*in, 0, in->n - rest.n);
+    *in = rest;
+    return true;
+}
+
+/* in_string: the element is a piece of an octet string, whose content alone is written. */
+static bool convert(struct slice *in, struct buf *out, bool in_string, int depth)
+{
+    struct head h;
+    if (depth == DEPTH_MAX || !read_head(*in, &h))
+        return false;
+    bool constructed = (h.tag & 0x20) != 0, string = h.tag == (DER_OCTET_STRING | 0x20);
+    if (in_string && !string && h.tag != DER_OCTET_STRING)
+        return false;
+    bool indefinite = h.n == SIZE_MAX;
+    struct slice content = slice_from(*in, h.octets);
+    if (!indefinite)
+        content = slice_sub(content, 0, h.n);
+    size_t at = in_string ? 0 : der_open(out, string ? DER_OCTET_STRING : h.tag);
+    if (!constructed) {
+        buf_slice(out, content);
+        content = slice_from(content, content.n);
+    }
+    while (indefinite ? !take_end(&content) : content.n > 0)
+        if (!convert(&content, out, string, depth + 1))
+            return false;
+    if (!in_string)
+        der_close(out, at);
+    *in = indefinite ? content : slice_from(*in, h.octets + h.n);
+    return !out->failed;
+}
+
+bool der_from_ber(struct slice ber, struct buf *out)
+{
+    return convert(&ber, out, false, 0) && ber.n == 0;
 }

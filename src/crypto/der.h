@@ -60,4 +60,13 @@ bool der_next(struct slice *in, uint8_t tag, struct slice *content, struct slice
 /* Takes the next element, whatever its tag. */
 bool der_any(struct slice *in, uint8_t *tag, struct slice *content, struct slice *whole);
 
+/* The same, also when its length is indefinite (BER); whole runs to the end of its end marker. */
+bool der_any_ber(struct slice *in, struct slice *whole);
+/*
+ * Appends the one element that `ber` is, with lengths definite and shortest, and octet strings in
+ * one piece: older programs write CMS in BER. False when it is not well-formed, or deeper than
+ * anything that is in use.
+ */
+bool der_from_ber(struct slice ber, struct buf *out);
+
 #endif

@@ -110,8 +110,8 @@ static void tell(struct ca *c, const struct issued *i)
         wr_u64(&b, (uint64_t)i->revoked_ms);
         wr_u8(&b, i->reason);
     }
-    if (ipc_send(c->worker, i->revoked ? CA_FRAME_REVOKED : CA_FRAME_ISSUED, 0, 0, buf_view(&b),
-                 -1, false) != 0)
+    if (ipc_send(c->worker, i->revoked ? CA_FRAME_REVOKED : CA_FRAME_ISSUED, 0, 0, buf_view(&b), -1,
+                 false) != 0)
         report(REPORT_ERROR, "ca", "the responder could not be told of a certificate");
     buf_free(&b);
 }
@@ -153,8 +153,8 @@ static int make_cert(struct ca *c, json_t *j, EVP_PKEY *key, struct buf *der, st
     struct arena *a = arena_new(65536);
     const char *kind = field(j, "kind");
     bool auth = kind != NULL && strcmp(kind, "auth") == 0;
-    const char *profile = trust_profile_class(field(j, "profile") != NULL ? field(j, "profile")
-                                                                         : c->conf.profile);
+    const char *profile =
+        trust_profile_class(field(j, "profile") != NULL ? field(j, "profile") : c->conf.profile);
     struct trust_subject s = {.instance = field(j, "instance"),
                               .member_class = field(j, "class"),
                               .member_code = field(j, "code"),
@@ -218,15 +218,16 @@ static int issue(struct ca *c, json_t *j, struct buf *answer, struct diag *d)
 
 static int reason_of(const char *name)
 {
-    static const char *const names[] = {"unspecified",     "keyCompromise", "cACompromise",
-                                        "affiliationChanged", "superseded", "cessationOfOperation"};
+    static const char *const names[] = {"unspecified",  "keyCompromise",
+                                        "cACompromise", "affiliationChanged",
+                                        "superseded",   "cessationOfOperation"};
     for (size_t i = 0; name != NULL && i < ARRAY_LEN(names); i++)
         if (strcmp(names[i], name) == 0)
             return (int)i;
     return name == NULL ? 0 : -1;
 }
 
-static int revoke(struct ca *c, json_t *j, struct buf *answer, struct diag *d)
+static int revoke_cert(struct ca *c, json_t *j, struct buf *answer, struct diag *d)
 {
     const char *hex = field(j, "serial");
     int reason = reason_of(field(j, "reason"));
@@ -283,7 +284,7 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
     if (what != NULL && strcmp(what, "issue") == 0) {
         rc = issue(c, j, &answer, &d);
     } else if (what != NULL && strcmp(what, "revoke") == 0) {
-        rc = revoke(c, j, &answer, &d);
+        rc = revoke_cert(c, j, &answer, &d);
     } else if (what != NULL && strcmp(what, "list") == 0) {
         list(c, &answer);
         rc = 0;
@@ -295,10 +296,10 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
         buf_reset(&answer);
         buf_printf(&answer, "%s\n", d.text);
     }
-    int code = rc == 0                                         ? EXIT_DONE
-               : rc == ERR_USAGE                               ? EXIT_USE
+    int code = rc == 0                                   ? EXIT_DONE
+               : rc == ERR_USAGE                         ? EXIT_USE
                : rc == ERR_NOT_FOUND || rc == ERR_EXISTS ? EXIT_NO
-                                                               : EXIT_COULD_NOT;
+                                                         : EXIT_COULD_NOT;
     group_answer(c->self, id, code, buf_view(&answer));
     buf_free(&answer);
 }
@@ -323,8 +324,7 @@ static void on_worker_frame(void *ctx, struct ipc *line, const struct ipc_frame 
 
 static void on_peer(void *ctx, const char *name, int fd)
 {
-    static const struct ipc_events ev = {.on_frame = on_worker_frame,
-                                         .on_close = on_worker_closed};
+    static const struct ipc_events ev = {.on_frame = on_worker_frame, .on_close = on_worker_closed};
     struct ca *c = ctx;
     struct diag d = {0};
     if (strchr(name, '!') != NULL) {

@@ -6,13 +6,16 @@
 #include <string.h>
 
 #define S(key, kind, fallback, help)                                                               \
-    {"trust", key, kind, false, fallback, help}
+    {                                                                                              \
+        "trust", key, kind, false, fallback, help                                                  \
+    }
 
 const struct conf_rule trust_conf_rules[] = {
     S("dir", CONF_TEXT, ".", "folder of keys, certificates and the journal"),
     S("name", CONF_TEXT, "Sild Trust", "organisation in the CA's name"),
     S("country", CONF_TEXT, "EE", "country in the CA's name"),
-    S("profile", CONF_TEXT, "Ejbca", "certificate profile: Ejbca, Basic, BasicACME, FiVRK, Is, Fo, SkKlass3"),
+    S("profile", CONF_TEXT, "Ejbca",
+      "certificate profile: Ejbca, Basic, BasicACME, FiVRK, Is, Fo, SkKlass3"),
     S("ocsp_listen", CONF_TEXT, "127.0.0.1:8888", "where the OCSP responder listens"),
     S("tsa_listen", CONF_TEXT, "127.0.0.1:8899", "where the time-stamp authority listens"),
     S("ocsp_url", CONF_TEXT, NULL, "the responder's URL, put into certificates"),

@@ -56,8 +56,8 @@ static int make_one(const struct trust_conf *c, struct keystore *store, const ch
         return diag_set(d, ERR_INTERNAL, "no random bytes");
     spec.serial[0] = (uint8_t)((spec.serial[0] & 0x3F) | 0x40);
     int rc = keystore_generate(store, name, kind, key, d);
-    rc = rc != 0 ? rc
-                 : cert_issue(&spec, *key, issuer, issuer == NULL ? *key : issuer_key, &der, d);
+    rc =
+        rc != 0 ? rc : cert_issue(&spec, *key, issuer, issuer == NULL ? *key : issuer_key, &der, d);
     snprintf(path, sizeof path, "%s/certs/%s.der", c->dir, name);
     rc = rc != 0 ? rc : fs_write(path, buf_view(&der), 0644, d);
     if (rc == 0) {
@@ -137,8 +137,8 @@ static int add_csr(struct json_out *j, const char *path, struct diag *d)
     struct buf file, text;
     buf_init(&file, 65536);
     buf_init(&text, 131072);
-    int rc = path == NULL ? diag_set(d, ERR_USAGE, "--csr FILE is missing")
-                          : fs_read(path, &file, d);
+    int rc =
+        path == NULL ? diag_set(d, ERR_USAGE, "--csr FILE is missing") : fs_read(path, &file, d);
     base64_append(&text, buf_view(&file));
     if (rc == 0)
         json_kslice(j, "csr", buf_view(&text));
@@ -151,9 +151,9 @@ static int issue(const struct words *w)
 {
     const struct {
         const char *key, *value;
-    } fields[] = {{"kind", w->kind},         {"instance", w->instance}, {"class", w->member_class},
-                  {"code", w->code},         {"name", w->name},         {"server", w->server},
-                  {"dns", w->dns},           {"country", w->country},   {"profile", w->profile}};
+    } fields[] = {{"kind", w->kind}, {"instance", w->instance}, {"class", w->member_class},
+                  {"code", w->code}, {"name", w->name},         {"server", w->server},
+                  {"dns", w->dns},   {"country", w->country},   {"profile", w->profile}};
     struct buf b;
     struct json_out j;
     struct diag d = {0};

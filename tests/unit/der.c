@@ -137,3 +137,49 @@ TEST(a_full_buffer_fails_once_and_stays_so)
     CHECK(b.failed);
     buf_free(&b);
 }
+
+TEST(ber_becomes_der)
+{
+    /* SEQUENCE { [0] { OCTET STRING "ab" + ("c" + "") }, INTEGER 5 with a long length } */
+    static const uint8_t ber[] = {0x30, 0x80, 0xa0, 0x80, 0x24, 0x80, 0x04, 0x02, 'a',  'b',
+                                  0x24, 0x05, 0x04, 0x01, 'c',  0x04, 0x00, 0x00, 0x00, 0x00,
+                                  0x00, 0x02, 0x82, 0x00, 0x01, 0x05, 0x00, 0x00};
+    static const uint8_t der[] = {0x30, 0x0a, 0xa0, 0x05, 0x04, 0x03,
+                                  'a',  'b',  'c',  0x02, 0x01, 0x05};
+    struct buf b;
+    buf_init(&b, 100);
+    CHECK(der_from_ber(slice_of(ber, sizeof ber), &b));
+    check_bytes(&b, der, sizeof der);
+    buf_reset(&b);
+    CHECK(der_from_ber(slice_of(der, sizeof der), &b));
+    check_bytes(&b, der, sizeof der);
+    for (size_t n = 0; n < sizeof ber; n++) {
+        uint8_t *cut = malloc(n + 1);
+        memcpy(cut, ber, n);
+        struct slice in = slice_of(cut, n), whole;
+        CHECK(!der_any_ber(&in, &whole));
+        buf_reset(&b);
+        CHECK(!der_from_ber(slice_of(cut, n), &b));
+        free(cut);
+    }
+    uint8_t two[sizeof ber + 2] = {0};
+    memcpy(two, ber, sizeof ber);
+    memcpy(two + sizeof ber, "\x05", 1);
+    struct slice in = slice_of(two, sizeof two), whole;
+    CHECK(der_any_ber(&in, &whole) && whole.n == sizeof ber && in.n == 2);
+    CHECK(!der_from_ber(slice_of(two, sizeof two), &b));
+    buf_free(&b);
+}
+
+TEST(depth_has_a_limit)
+{
+    uint8_t deep[4000];
+    for (size_t i = 0; i < sizeof deep; i += 2)
+        memcpy(deep + i, "\x30\x80", 2);
+    struct buf b;
+    buf_init(&b, 10000);
+    struct slice in = slice_of(deep, sizeof deep), whole;
+    CHECK(!der_any_ber(&in, &whole));
+    CHECK(!der_from_ber(slice_of(deep, sizeof deep), &b));
+    buf_free(&b);
+}
