@@ -114,6 +114,7 @@ void loop_free(struct loop *l)
 {
     if (l == NULL)
         return;
+    run_deferred(&l->prepare); /* objects that end at the end of the turn */
     while (l->owned != NULL) {
         struct loop_owned *o = l->owned;
         loop_disown(o);

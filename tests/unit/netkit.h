@@ -142,6 +142,7 @@ __attribute__((unused)) static unsigned kit_port(const struct net_addr *at)
 /* A shell command in the background, its output in `log` in the folder. */
 __attribute__((unused)) static pid_t kit_start(const char *log, const char *command)
 {
+    kit_folder();
     fflush(stdout);
     pid_t pid = fork();
     if (pid != 0)
@@ -188,6 +189,18 @@ __attribute__((unused)) static long kit_peak_kib(void)
     fclose(f);
     return kib;
 }
+
+/* AddressSanitizer keeps freed memory for a while: what the process takes says nothing then. */
+#if defined(__SANITIZE_ADDRESS__)
+#define KIT_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KIT_ASAN 1
+#endif
+#endif
+#ifndef KIT_ASAN
+#define KIT_ASAN 0
+#endif
 
 /* Makes the peak begin anew. */
 __attribute__((unused)) static void kit_peak_reset(void)
