@@ -51,7 +51,7 @@ static int write_files(struct registrar *r, const struct publish_set *set, struc
 
 static void remove_folder(const char *path)
 {
-    char file[1700];
+    char file[2048];
     DIR *dir = opendir(path);
     struct dirent *e;
     while (dir != NULL && (e = readdir(dir)) != NULL) {

@@ -9,11 +9,14 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/map.h"
 #include "base/timeval.h"
 #include "crypto/der.h"
 
 #define CERT_MAX 65536 /* octets of one certificate */
 #define EXTRA_MAX 16   /* candidates for a path; bounds the signatures that are checked */
+#define RECENT 128     /* certificates that are kept at hand, of at most this size */
+#define RECENT_MAX 4096
 #define NAME_TEXT_MAX 1024
 
 static const char pem_begin[] = "-----BEGIN CERTIFICATE-----";
@@ -36,7 +39,7 @@ static int take_der(struct slice bytes, struct buf *b, struct diag *d)
     size_t at = slice_find_slice(bytes, slice_str(pem_begin));
     if (bytes.p[0] == DER_SEQUENCE || at == SIZE_MAX) {
         buf_slice(b, bytes);
-        return b->failed ? ERR_NOMEM : 0;
+        return b->failed ? diag_set(d, ERR_NOMEM, "No memory for a certificate.") : 0;
     }
     struct slice body = slice_from(bytes, at + sizeof pem_begin - 1);
     size_t end = slice_find_slice(body, slice_str(pem_end));
@@ -137,17 +140,12 @@ static bool read_serial(struct cert *c)
     return der_next(&tbs, DER_INTEGER, &c->serial, NULL);
 }
 
-static int fill(struct cert *c, struct slice bytes, struct diag *d)
+static int fill(struct cert *c, struct slice der, struct diag *d)
 {
-    struct buf b;
-    buf_init(&b, CERT_MAX);
-    int rc = take_der(bytes, &b, d);
-    uint8_t *own = rc == 0 ? malloc(b.n) : NULL;
-    if (own != NULL)
-        c->der = slice_of(memcpy(own, b.p, b.n), b.n);
-    buf_free(&b);
+    uint8_t *own = malloc(der.n);
     if (own == NULL)
-        return rc != 0 ? rc : diag_set(d, ERR_NOMEM, "No memory for a certificate.");
+        return diag_set(d, ERR_NOMEM, "No memory for a certificate.");
+    c->der = slice_of(memcpy(own, der.p, der.n), der.n);
     const unsigned char *p = c->der.p;
     c->x509 = d2i_X509(NULL, &p, (long)c->der.n);
     if (c->x509 == NULL)
@@ -171,7 +169,7 @@ static int fill(struct cert *c, struct slice bytes, struct diag *d)
     return 0;
 }
 
-struct cert *cert_parse(struct slice bytes, struct diag *d)
+static struct cert *make(struct slice der, struct diag *d)
 {
     struct cert *c = calloc(1, sizeof *c);
     if (c == NULL) {
@@ -179,11 +177,42 @@ struct cert *cert_parse(struct slice bytes, struct diag *d)
         return NULL;
     }
     c->refs = 1;
-    if (fill(c, bytes, d) != 0) {
+    if (fill(c, der, d) != 0) {
         cert_free(c);
         return NULL;
     }
     ERR_clear_error();
+    return c;
+}
+
+/*
+ * The certificates seen last, each under a slot of its bytes. OpenSSL takes longer to read one than
+ * to verify a signature with it, and every message and OCSP response carries the same few again.
+ */
+static struct cert *parse_der(struct slice der, struct diag *d)
+{
+    static struct cert *recent[RECENT];
+    if (der.n > RECENT_MAX)
+        return make(der, d);
+    struct cert **slot = &recent[map_hash(der, 0) % RECENT];
+    if (*slot != NULL && slice_eq((*slot)->der, der))
+        return cert_ref(*slot);
+    struct cert *c = make(der, d);
+    if (c != NULL) {
+        cert_free(*slot);
+        *slot = cert_ref(c);
+    }
+    return c;
+}
+
+struct cert *cert_parse(struct slice bytes, struct diag *d)
+{
+    struct buf der;
+    buf_init(&der, CERT_MAX);
+    struct cert *c = NULL;
+    if (take_der(bytes, &der, d) == 0)
+        c = parse_der(buf_view(&der), d);
+    buf_free(&der);
     return c;
 }
 

@@ -34,7 +34,8 @@ struct cert {
 };
 
 /* DER, or PEM text (first certificate). Trailing bytes are refused. NULL with d filled
- * (ERR_INCORRECT_CERTIFICATE). */
+ * (ERR_INCORRECT_CERTIFICATE). Certificates are immutable: the same bytes may give the same one
+ * again, which is freed as often as it was given out. */
 struct cert *cert_parse(struct slice bytes, struct diag *d);
 void cert_free(struct cert *c);
 struct cert *cert_ref(struct cert *c); /* shares it; freed as often */

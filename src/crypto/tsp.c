@@ -278,16 +278,27 @@ static const struct sign_alg *algorithm_of(const struct parts *p)
     return alg != NULL && alg->digest == p->digest ? alg : NULL;
 }
 
-static bool is_signer(const struct parts *p, const X509_NAME *issuer, const struct cert *c)
+static bool issuer_is(struct slice name, const struct cert *c)
+{
+    if (slice_eq(name, c->issuer))
+        return true;
+    /* The same name in other string types or another case. */
+    const unsigned char *at = name.p;
+    X509_NAME *n = d2i_X509_NAME(NULL, &at, (long)name.n);
+    bool same = n != NULL && X509_NAME_cmp(n, X509_get_issuer_name(c->x509)) == 0;
+    X509_NAME_free(n);
+    ERR_clear_error();
+    return same;
+}
+
+static bool is_signer(const struct parts *p, const struct cert *c)
 {
     if (p->key_id.n != 0) {
         const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(c->x509);
         return id != NULL && slice_eq(p->key_id, slice_of(ASN1_STRING_get0_data(id),
                                                           (size_t)ASN1_STRING_length(id)));
     }
-    return slice_eq(p->serial, c->serial) &&
-           (slice_eq(p->issuer, c->issuer) ||
-            (issuer != NULL && X509_NAME_cmp(issuer, X509_get_issuer_name(c->x509)) == 0));
+    return slice_eq(p->serial, c->serial) && issuer_is(p->issuer, c);
 }
 
 /* What is signed is the attributes as a SET, not under the tag that they have in the token. */
@@ -313,19 +324,15 @@ int tsp_token_verify(struct slice token, struct cert *const *tsas, size_t n, str
     bool fit = alg != NULL && attributes_fit(&p), known = false, good = false;
     struct digest dg;
     signed_digest(&p, &dg);
-    const unsigned char *at = p.issuer.p;
-    X509_NAME *issuer = p.issuer.n == 0 ? NULL : d2i_X509_NAME(NULL, &at, (long)p.issuer.n);
     for (size_t i = 0; i < n && !good; i++) {
-        if (!is_signer(&p, issuer, tsas[i]))
+        if (!is_signer(&p, tsas[i]))
             continue;
         known = true;
         good = fit && verify_digest(tsas[i]->key, alg, &dg, p.value) == 0;
         if (good && signer != NULL)
             *signer = tsas[i];
     }
-    X509_NAME_free(issuer);
     drop_token(&p);
-    ERR_clear_error();
     if (!known)
         return diag_set(d, ERR_MLOG_TSP_CERT,
                         "The time-stamp is signed by an authority that is not known.");

@@ -45,17 +45,25 @@ static struct known *find(struct blobs *b, struct slice bytes, uint64_t hash)
     return NULL;
 }
 
+/* A place for another one: a new one, or the one that was not used for longest. */
+static struct known *place(struct blobs *b)
+{
+    if (b->n < KNOWN_MAX) {
+        struct known *k = &b->k[b->n++];
+        buf_init(&k->bytes, BLOB_MAX);
+        return k;
+    }
+    struct known *oldest = &b->k[0];
+    for (size_t i = 1; i < b->n; i++)
+        if (b->k[i].used < oldest->used)
+            oldest = &b->k[i];
+    return oldest;
+}
+
 static struct known *remember(struct blobs *b, struct slice bytes, uint64_t hash)
 {
-    struct known *k = NULL;
+    struct known *k = place(b);
     struct digest dg;
-    if (b->n < KNOWN_MAX) {
-        k = &b->k[b->n++];
-        buf_init(&k->bytes, BLOB_MAX);
-    }
-    for (size_t i = 0; k == NULL || i < (b->n < KNOWN_MAX ? 0 : b->n); i++)
-        if (k == NULL || b->k[i].used < k->used)
-            k = &b->k[i];
     buf_reset(&k->bytes);
     buf_slice(&k->bytes, bytes);
     digest_of(DIGEST_SHA256, bytes, &dg);
@@ -72,24 +80,43 @@ static void key_of(const uint8_t sha256[32], char out[67])
     hex_print(slice_of(sha256, 32), out + 2);
 }
 
+/* Appends the blob unless the open segment has it. */
+static int put(struct known *k, struct journal *j, int64_t now_ms, struct diag *d)
+{
+    char key[67];
+    uint64_t seq;
+    if (k->segment == journal_segment(j))
+        return 0;
+    key_of(k->sha256, key);
+    int rc =
+        journal_append(j, RECORD_BLOB, 0, now_ms, slice_str(key), buf_view(&k->bytes), &seq, d);
+    if (rc == 0)
+        k->segment = journal_segment(j);
+    return rc;
+}
+
 static int store_one(struct blobs *b, struct journal *j, struct record_piece *p, int64_t now_ms,
                      struct diag *d)
 {
-    uint64_t hash = map_hash(p->bytes, 0), seq;
+    uint64_t hash = map_hash(p->bytes, 0);
     struct known *k = find(b, p->bytes, hash);
     if (k == NULL)
         k = remember(b, p->bytes, hash);
     k->used = ++b->clock;
-    if (k->segment != journal_segment(j)) {
-        char key[67];
-        key_of(k->sha256, key);
-        int rc = journal_append(j, RECORD_BLOB, 0, now_ms, slice_str(key), p->bytes, &seq, d);
-        if (rc != 0)
-            return rc;
-        k->segment = journal_segment(j);
-    }
+    int rc = put(k, j, now_ms, d);
     p->bytes = slice_of(k->sha256, 32);
-    return 0;
+    return rc;
+}
+
+int blobs_repeat(struct blobs *b, struct journal *j, const struct record_piece *piece, size_t n,
+                 int64_t now_ms, struct diag *d)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        for (size_t k = 0; rc == 0 && piece[i].blob && k < b->n; k++)
+            if (memcmp(b->k[k].sha256, piece[i].bytes.p, 32) == 0)
+                rc = put(&b->k[k], j, now_ms, d);
+    return rc;
 }
 
 int blobs_store(struct blobs *b, struct journal *j, struct record_piece *piece, size_t n,

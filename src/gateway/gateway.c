@@ -45,26 +45,6 @@ static int key_run(struct group_self *self, const char *config_path)
     return code;
 }
 
-/* "host:port" of the configuration. */
-static int listen_addr(struct slice text, struct net_addr *out, struct diag *d)
-{
-    char host[256];
-    uint64_t port;
-    size_t colon = SIZE_MAX;
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] == ':')
-            colon = i;
-    struct slice h = slice_sub(text, 0, colon == SIZE_MAX ? 0 : colon);
-    if (h.n > 2 && h.p[0] == '[')
-        h = slice_sub(h, 1, h.n - 2);
-    if (colon == SIZE_MAX || !slice_u64(slice_from(text, colon + 1), &port) || port == 0 ||
-        port > 65535 || !slice_cstr(h, host, sizeof host) ||
-        net_addr_parse(host, (uint16_t)port, out) != 0)
-        return diag_set(d, ERR_MALFORMED_SERVER_CONF, "not an address like 127.0.0.1:8080: %.*s",
-                        SLICE_ARG(text));
-    return 0;
-}
-
 static int listeners(const struct serverconf *c, struct group_listen *out, size_t *n,
                      struct diag *d)
 {
@@ -77,7 +57,7 @@ static int listeners(const struct serverconf *c, struct group_listen *out, size_
         if (all[i].addr.n == 0)
             continue;
         out[*n].name = all[i].name;
-        int rc = listen_addr(all[i].addr, &out[*n].addr, d);
+        int rc = net_addr_parse_text(all[i].addr, &out[*n].addr, d);
         if (rc != 0)
             return rc;
         ++*n;

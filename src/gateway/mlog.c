@@ -40,7 +40,8 @@ struct mlog {
     struct stamping *stamping;
     struct waiting waiting[WAITING_MAX];
     size_t n;
-    bool sync_due, stopping;
+    bool sync_due;
+    bool failed; /* the journal refuses until a sync succeeds */
     struct buf payload, answer, sealed;
 };
 
@@ -58,7 +59,8 @@ static void sync_now(void *ctx)
     struct mlog *m = ctx;
     struct diag d = {0};
     m->sync_due = false;
-    int rc = m->n == 0 ? 0 : journal_sync(m->journal, &d);
+    int rc = m->n == 0 && !m->failed ? 0 : journal_sync(m->journal, &d);
+    m->failed = rc != 0;
     for (size_t i = 0; i < m->n; i++) {
         struct waiting *w = &m->waiting[i];
         if (w->line == NULL)
@@ -132,6 +134,7 @@ static int append(struct mlog *m, struct record_message *r, uint64_t *seq, struc
 {
     struct record_piece piece[RECORD_PIECES_MAX];
     size_t n = record_split(r->signature, piece);
+    uint64_t segment = journal_segment(m->journal);
     int rc = blobs_store(m->blobs, m->journal, piece, n, r->time_ms, d);
     if (rc != 0)
         return rc;
@@ -141,8 +144,11 @@ static int append(struct mlog *m, struct record_message *r, uint64_t *seq, struc
     record_message_put(&m->payload, r);
     if (m->payload.failed)
         return diag_set(d, ERR_TOO_LARGE, "a message record is over 16 MiB");
-    return journal_append(m->journal, RECORD_MESSAGE, 0, r->time_ms, r->id, buf_view(&m->payload),
-                          seq, d);
+    rc = journal_append(m->journal, RECORD_MESSAGE, 0, r->time_ms, r->id, buf_view(&m->payload),
+                        seq, d);
+    if (rc == 0 && journal_segment(m->journal) != segment)
+        rc = blobs_repeat(m->blobs, m->journal, piece, n, r->time_ms, d);
+    return rc;
 }
 
 static int take_record(struct mlog *m, struct ipc *line, const struct ipc_frame *f, struct diag *d)
@@ -157,9 +163,14 @@ static int take_record(struct mlog *m, struct ipc *line, const struct ipc_frame 
         rc = seal(m, &r, f->fd, d);
     if (rc == 0 && m->n == WAITING_MAX)
         rc = diag_set(d, ERR_AGAIN, "the message log is overloaded");
-    rc = rc != 0 ? rc : append(m, &r, &seq, d);
     if (rc != 0)
         return rc;
+    rc = append(m, &r, &seq, d);
+    if (rc != 0) {
+        m->failed = true; /* try to get the journal going again at the end of this turn */
+        sync_soon(m);
+        return rc;
+    }
     m->waiting[m->n++] = (struct waiting){line, f->id, seq, r.signature_hash};
     sync_soon(m);
     return 0;
@@ -276,7 +287,6 @@ static void on_last_stamp(void *ctx, uint64_t id, const struct diag *why)
 static void on_stop(void *ctx)
 {
     struct mlog *m = ctx;
-    m->stopping = true;
     sync_now(m);
     loop_timer_start(m->loop, STOP_STAMP_MS, end, m);
     stamping_now(m->stamping, on_last_stamp, m, 0);

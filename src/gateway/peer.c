@@ -51,17 +51,26 @@ static struct peer_entry *cache_find(struct peer_cache *c, const struct cert *ce
     return NULL;
 }
 
+static struct peer_entry *place(struct peer_cache *c)
+{
+    if (c->n < CACHE_MAX) {
+        struct peer_entry *e = &c->e[c->n++];
+        buf_init(&e->der, MESSAGE_OCSP_BYTES);
+        return e;
+    }
+    struct peer_entry *oldest = &c->e[0];
+    for (size_t i = 1; i < c->n; i++)
+        if (c->e[i].used_ms < oldest->used_ms)
+            oldest = &c->e[i];
+    return oldest;
+}
+
 static void cache_put(struct peer_cache *c, const struct cert *cert, struct slice der,
                       int64_t now_ms)
 {
     struct peer_entry *e = cache_find(c, cert);
-    if (e == NULL && c->n < CACHE_MAX) {
-        e = &c->e[c->n++];
-        buf_init(&e->der, MESSAGE_OCSP_BYTES);
-    }
-    for (size_t i = 0; e == NULL && i < c->n; i++)
-        if (e == NULL || c->e[i].used_ms < e->used_ms)
-            e = &c->e[i];
+    if (e == NULL)
+        e = place(c);
     memcpy(e->sha256, cert->sha256, 32);
     buf_reset(&e->der);
     buf_slice(&e->der, der);

@@ -30,6 +30,25 @@ int net_addr_parse(const char *host, uint16_t port, struct net_addr *out)
     return ERR_SYNTAX;
 }
 
+int net_addr_parse_text(struct slice text, struct net_addr *out, struct diag *d)
+{
+    char host[256];
+    uint64_t port;
+    size_t colon = SIZE_MAX;
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] == ':')
+            colon = i;
+    struct slice h = slice_sub(text, 0, colon == SIZE_MAX ? 0 : colon);
+    if (h.n > 2 && h.p[0] == '[' && h.p[h.n - 1] == ']')
+        h = slice_sub(h, 1, h.n - 2);
+    if (colon == SIZE_MAX || !slice_u64(slice_from(text, colon + 1), &port) || port == 0 ||
+        port > 65535 || !slice_cstr(h, host, sizeof host) ||
+        net_addr_parse(host, (uint16_t)port, out) != 0)
+        return diag_set(d, ERR_SYNTAX, "not an address like 127.0.0.1:8080: %.*s",
+                        SLICE_ARG(text));
+    return 0;
+}
+
 int net_addr_resolve(const char *host, uint16_t port, struct net_addr *out, size_t max, size_t *n,
                      struct diag *d)
 {

@@ -4,6 +4,7 @@
 
 #include "base/attr.h"
 #include "base/diag.h"
+#include "base/slice.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -17,6 +18,8 @@ struct net_addr {
 };
 /* Numeric IPv4 or IPv6 text and port. ERR_SYNTAX. */
 int net_addr_parse(const char *host, uint16_t port, struct net_addr *out) MUST_USE;
+/* "127.0.0.1:8080" or "[::1]:8080", as configuration files have it. ERR_SYNTAX with a sentence. */
+int net_addr_parse_text(struct slice text, struct net_addr *out, struct diag *d) MUST_USE;
 /* Resolves a name, blocking: only where names may be resolved (parent, agent, tools).
  * ERR_UNKNOWN_HOST. */
 int net_addr_resolve(const char *host, uint16_t port, struct net_addr *out, size_t max, size_t *n,

@@ -327,21 +327,20 @@ static int step(struct mime_reader *r, struct slice *in, enum mime_event *event,
 int mime_read(struct mime_reader *r, struct slice *in, enum mime_event *event, struct slice *data,
               struct diag *d)
 {
+    int err = 0;
     *event = MIME_MORE;
     *data = SLICE_NONE;
     do {
         if (r->state == CLOSING) {
             r->state = EPILOGUE;
             *event = MIME_END;
-            return 0;
+        } else {
+            err = step(r, in, event, data, d);
         }
-        int err = step(r, in, event, data, d);
-        if (err != 0)
-            return err;
-    } while (*event == MIME_MORE && (in->n > 0 || r->state == CLOSING));
+    } while (err == 0 && *event == MIME_MORE && (in->n > 0 || r->state == CLOSING));
     if (*event != MIME_DATA)
-        *data = SLICE_NONE;
-    return 0;
+        *data = SLICE_NONE; /* the preamble's */
+    return err;
 }
 
 struct slice mime_header(const struct mime_reader *r, const char *name)

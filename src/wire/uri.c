@@ -50,7 +50,7 @@ static bool decode(struct slice s, bool (*plain)(uint8_t), bool plus, struct buf
             return false;
         buf_byte(out, c);
     }
-    return out->failed || slice_is_utf8(slice_of(out->p + from, out->n - from));
+    return out->failed || slice_is_utf8(slice_from(buf_view(out), from));
 }
 
 static int decode_or_undo(struct slice s, bool (*plain)(uint8_t), bool plus, struct buf *out)
@@ -194,7 +194,7 @@ static const char *push(struct slice segment, bool last, struct buf *out, size_t
         return "escapes in the path that are not UTF-8";
     if (out->failed)
         return "the path is too long";
-    return decoded_flaw(slice_of(out->p + start, out->n - start));
+    return decoded_flaw(slice_from(buf_view(out), start));
 }
 
 static const char *normalise(struct slice raw, struct buf *out, size_t from)
@@ -211,7 +211,7 @@ static const char *normalise(struct slice raw, struct buf *out, size_t from)
     }
     if (out->failed)
         return "the path is too long";
-    struct slice path = slice_of(out->p + from, out->n - from);
+    struct slice path = slice_from(buf_view(out), from);
     return slice_find_slice(path, SLICE_LIT("..")) != SIZE_MAX ? "\"..\" is left in the path"
                                                                : NULL;
 }

@@ -159,6 +159,43 @@ TEST(certificates_of_people_parse)
     cert_free(c);
 }
 
+/* More certificates than are kept at hand; each parse gives the right one, also after the first
+ * user has let go of it. */
+TEST(parsing_again)
+{
+    enum { MANY = 300 };
+    struct pki ca;
+    pki_make(&ca, CERT_CA, "p256", "Root", NULL, 1);
+    struct cert *certs[MANY];
+    for (int i = 0; i < MANY; i++) {
+        const struct cert_rdn rdns[] = {{"2.5.4.3", "x"}};
+        struct cert_spec spec = {.purpose = CERT_SIGN,
+                                 .rdns = rdns,
+                                 .rdn_count = 1,
+                                 .serial = {1, (uint8_t)i, (uint8_t)(i >> 8)},
+                                 .not_before_ms = iso_ms("2026-01-01T00:00:00Z"),
+                                 .not_after_ms = iso_ms("2028-01-01T00:00:00Z")};
+        struct buf der;
+        buf_init(&der, 65536);
+        CHECK_INT(cert_issue(&spec, ca.key, ca.cert, ca.key, &der, NULL), 0);
+        certs[i] = cert_parse(buf_view(&der), NULL);
+        CHECK(certs[i] != NULL);
+        struct cert *again = cert_parse(buf_view(&der), NULL);
+        CHECK(again == certs[i]);
+        cert_free(again);
+        buf_free(&der);
+    }
+    for (int i = 0; i < MANY; i++) {
+        struct cert *again = cert_parse(certs[i]->der, NULL);
+        CHECK(again != NULL && slice_eq(again->der, certs[i]->der));
+        CHECK(again->serial.p[1] == (uint8_t)i && again->serial.p[2] == (uint8_t)(i >> 8));
+        cert_free(certs[i]);
+        CHECK(EVP_PKEY_eq(again->key, ca.key) == 1);
+        cert_free(again);
+    }
+    pki_free(&ca);
+}
+
 /* --- issuing --- */
 
 static void write_cert(struct tool *t, const char *name, const struct cert *c)

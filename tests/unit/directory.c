@@ -311,8 +311,8 @@ TEST(own_directory_is_byte_exact)
               "Content-location: /V6/1/shared-params.xml\r\n"
               "Hash-algorithm-id: http://www.w3.org/2001/04/xmlenc#sha512\r\n\r\n"
               /* printf x | openssl dgst -sha512 -binary | openssl base64 -A */
-              "pKvRfTb0HKxc4+b95qiGpMUUEFuTCGE6Qr3yMU4pNF+"
-              "bPVWUHGdQzHipQyNyHewj3LRKJsN3Od1sjJfoY5jkvQ==\r\n"
+              "pKvURIxJVi2CgRXROh/M6pJ/"
+              "UrTVRZKX+LQ+QtqJI4vBNibkPcs43bCCSIkn7JBPtCBXRDmD6IWFF51QVRr+Yg==\r\n"
               "--IN--\r\n");
     buf_free(&out);
 }
