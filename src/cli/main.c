@@ -1,7 +1,61 @@
-#include <stdio.h>
+/* The one program: its commands are in one table. */
+#include "base/attr.h"
+#include "base/opt.h"
+#include "cli/asic_verify.h"
 
-int main(void)
+#include <stdio.h>
+#include <string.h>
+
+static int version(int argc, char **argv)
 {
+    (void)argc;
+    (void)argv;
     printf("sild %s\n", SILD_VERSION);
-    return 0;
+    return EXIT_DONE;
+}
+
+/* A name of two words is a command of a group. */
+static const struct {
+    const char *name;
+    int (*run)(int, char **);
+    const char *help;
+} commands[] = {
+    {"asic verify", cli_asic_verify, "verify containers of logged messages"},
+    {"version", version, "print the version"},
+};
+
+/* How many arguments from argv[1] on are the command's name; 0 when they are not. */
+static int matches(const char *name, int argc, char **argv)
+{
+    const char *blank = strchr(name, ' ');
+    size_t n = blank == NULL ? strlen(name) : (size_t)(blank - name);
+    if (argc < 2 || strlen(argv[1]) != n || memcmp(argv[1], name, n) != 0)
+        return 0;
+    if (blank == NULL)
+        return 1;
+    return argc > 2 && strcmp(argv[2], blank + 1) == 0 ? 2 : 0;
+}
+
+static void usage(FILE *out)
+{
+    fprintf(out, "usage: sild COMMAND [options]\n\ncommands:\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        fprintf(out, "  %-16s %s\n", commands[i].name, commands[i].help);
+    fprintf(out, "\nEach takes --help.\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--version") == 0)
+        return version(0, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        int n = matches(commands[i].name, argc, argv);
+        if (n > 0)
+            return commands[i].run(argc - n, argv + n);
+    }
+    bool asked = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0);
+    usage(asked ? stdout : stderr);
+    if (argc > 1 && !asked)
+        fprintf(stderr, "\nsild: there is no command \"%s\"\n", argv[1]);
+    return asked ? EXIT_DONE : EXIT_USE;
 }

@@ -17,19 +17,25 @@ struct cert {
     X509 *x509;           /* owned */
     EVP_PKEY *key;        /* owned by x509 */
     struct slice der;     /* owned */
-    struct slice subject; /* DER of the Name; borrowed from der */
-    struct slice issuer;  /* DER of the Name; borrowed from der */
+    struct slice subject; /* DER of the Name; owned by x509 */
+    struct slice issuer;  /* DER of the Name; owned by x509 */
+    struct slice serial;  /* content octets of the INTEGER; borrowed from der */
     int64_t not_before_ms, not_after_ms;
     uint8_t sha1[20], sha256[32];
     struct digest sha512; /* for XAdES CertDigest */
-    bool has_key_usage;   /* extension present */
+    /* of subject and of the public key's bits, as OCSP names certificates */
+    uint8_t subject_sha1[20], key_sha1[20];
+    bool has_key_usage; /* extension present */
     bool digital_signature, non_repudiation, key_encipherment, data_encipherment, key_cert_sign;
     bool eku_client_auth, eku_ocsp_signing, eku_time_stamping;
     bool is_ca;
+    int path_len;  /* of the basic constraints; -1: no limit */
+    unsigned refs; /* see cert_ref */
 };
 
 /* DER, or PEM text (first certificate). Trailing bytes are refused. NULL with d filled
- * (ERR_INCORRECT_CERTIFICATE). */
+ * (ERR_INCORRECT_CERTIFICATE). Certificates are immutable: the same bytes may give the same one
+ * again, which is freed as often as it was given out. */
 struct cert *cert_parse(struct slice bytes, struct diag *d);
 void cert_free(struct cert *c);
 struct cert *cert_ref(struct cert *c); /* shares it; freed as often */
@@ -45,6 +51,7 @@ bool cert_issued_by(const struct cert *c, const struct cert *ca);
  * The path leaf → … → anchor at a time: signatures, validity (not the anchor's), basic constraints
  * of intermediates, unknown critical extensions. extra: candidates for intermediates.
  * path gets the certificates from leaf up to, without, the anchor (at most max); *n their number.
+ * They are borrowed from leaf and extra. At most 16 candidates. The anchor is taken as it is.
  * Errors: ERR_CANNOT_CREATE_CERT_PATH, ERR_CERT_VALIDITY_TIME, ERR_INVALID_CERT_PATH.
  */
 int cert_path(struct cert *leaf, struct cert *const *extra, size_t n_extra, struct cert *anchor,
@@ -61,47 +68,11 @@ bool cert_subject_field(const struct cert *c, const char *oid, struct buf *out);
 /* First OCSP URL of the authority information access extension; false when absent. */
 bool cert_ocsp_url(const struct cert *c, struct buf *out);
 
-/* --- issuing (sild trust, sild authority, tests) --- */
+/* The octets of the public key's BIT STRING; borrowed. */
+struct slice cert_key_bits(const struct cert *c);
 
-struct cert_rdn {
-    const char *oid;   /* "2.5.4.3" */
-    const char *value; /* UTF-8 */
-};
-
-enum cert_purpose {
-    CERT_CA, /* root: self-signed */
-    CERT_INTERMEDIATE,
-    CERT_SIGN,         /* nonRepudiation */
-    CERT_AUTH,         /* digitalSignature, keyEncipherment; EKU clientAuth, serverAuth */
-    CERT_OCSP,         /* EKU OCSPSigning, noCheck */
-    CERT_TSA,          /* critical EKU timeStamping */
-    CERT_CONF_SIGNING, /* global configuration: nonRepudiation and keyCertSign, self-signed */
-    CERT_TLS_SERVER,   /* internal TLS: serverAuth and clientAuth, subjectAltName from dns/ip */
-};
-
-struct cert_spec {
-    enum cert_purpose purpose;
-    const struct cert_rdn *rdns; /* in order of the DN */
-    size_t rdn_count;
-    uint8_t serial[16]; /* random, positive */
-    int64_t not_before_ms, not_after_ms;
-    const char *ocsp_url; /* AIA; may be NULL */
-    const char *alt_name; /* "DNS:…,IP:…" or NULL */
-};
-
-/*
- * Signs a certificate for `key` (public part) with the issuer's certificate and key; NULL issuer:
- * self-signed, by issuer_key. Digest SHA-512 (RSA, P-384) or SHA-256 (P-256)… by key. Appends DER.
- */
-int cert_issue(const struct cert_spec *spec, EVP_PKEY *key, const struct cert *issuer,
-               EVP_PKEY *issuer_key, struct buf *der, struct diag *d) MUST_USE;
-/* "-----BEGIN CERTIFICATE-----" text of DER bytes. */
-void cert_der_to_pem(struct slice der, struct buf *out);
-
-/* PKCS#10: makes one / takes one apart (checks its own signature). *key is freed by the caller. */
-int csr_make(EVP_PKEY *key, const struct cert_rdn *rdns, size_t n, struct buf *der,
-             struct diag *d) MUST_USE;
-int csr_parse(struct slice der_or_pem, EVP_PKEY **key, X509_NAME **subject,
-              struct diag *d) MUST_USE;
+/* Making certificates and requests. */
+#include "crypto/cert_issue.h"
+#include "crypto/csr.h"
 
 #endif

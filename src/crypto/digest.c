@@ -10,19 +10,31 @@ struct digest_row {
     const char *openssl;
     int nid;
     uint8_t len;
+    struct slice oid;
 };
 
+/* Content octets of 2.16.840.1.101.3.4.2.n */
+#define NIST_HASH(n)                                                                               \
+    {                                                                                              \
+        (const uint8_t *)"\x60\x86\x48\x01\x65\x03\x04\x02" n, 9                                   \
+    }
+
 static const struct digest_row rows[] = {
-    [DIGEST_NONE] = {"", "", NULL, NID_undef, 0},
-    [DIGEST_SHA1] = {"http://www.w3.org/2000/09/xmldsig#sha1", "SHA-1", "SHA1", NID_sha1, 20},
+    [DIGEST_NONE] = {"", "", NULL, NID_undef, 0, {NULL, 0}},
+    [DIGEST_SHA1] = {"http://www.w3.org/2000/09/xmldsig#sha1",
+                     "SHA-1",
+                     "SHA1",
+                     NID_sha1,
+                     20,
+                     {(const uint8_t *)"\x2b\x0e\x03\x02\x1a", 5}},
     [DIGEST_SHA224] = {"http://www.w3.org/2001/04/xmldsig-more#sha224", "SHA-224", "SHA2-224",
-                       NID_sha224, 28},
+                       NID_sha224, 28, NIST_HASH("\x04")},
     [DIGEST_SHA256] = {"http://www.w3.org/2001/04/xmlenc#sha256", "SHA-256", "SHA2-256", NID_sha256,
-                       32},
+                       32, NIST_HASH("\x01")},
     [DIGEST_SHA384] = {"http://www.w3.org/2001/04/xmldsig-more#sha384", "SHA-384", "SHA2-384",
-                       NID_sha384, 48},
+                       NID_sha384, 48, NIST_HASH("\x02")},
     [DIGEST_SHA512] = {"http://www.w3.org/2001/04/xmlenc#sha512", "SHA-512", "SHA2-512", NID_sha512,
-                       64},
+                       64, NIST_HASH("\x03")},
 };
 
 struct digest_ctx {
@@ -69,6 +81,19 @@ enum digest_alg digest_from_nid(int nid)
 {
     for (size_t i = DIGEST_SHA1; i < ARRAY_LEN(rows); i++)
         if (rows[i].nid == nid)
+            return (enum digest_alg)i;
+    return DIGEST_NONE;
+}
+
+struct slice digest_oid(enum digest_alg alg)
+{
+    return rows[alg].oid;
+}
+
+enum digest_alg digest_from_oid(struct slice oid)
+{
+    for (size_t i = DIGEST_SHA1; i < ARRAY_LEN(rows); i++)
+        if (slice_eq(oid, rows[i].oid))
             return (enum digest_alg)i;
     return DIGEST_NONE;
 }

@@ -43,6 +43,9 @@ const char *digest_name(enum digest_alg alg);
 /* OpenSSL's fetched algorithm, for its interfaces; never freed by the caller. */
 const EVP_MD *digest_md(enum digest_alg alg);
 enum digest_alg digest_from_nid(int nid);
+/* The content octets of its OBJECT IDENTIFIER, and back; DIGEST_NONE when unknown. */
+struct slice digest_oid(enum digest_alg alg);
+enum digest_alg digest_from_oid(struct slice oid);
 
 /* One shot. A failure inside OpenSSL (memory) ends the process: a hash never "fails". */
 void digest_of(enum digest_alg alg, struct slice data, struct digest *out);

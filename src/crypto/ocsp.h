@@ -7,13 +7,13 @@
 
 #include "crypto/cert.h"
 
+#define OCSP_SERIAL_MAX 21 /* octets */
+
 enum ocsp_status {
     OCSP_GOOD,
     OCSP_REVOKED,
     OCSP_UNKNOWN,
 };
-
-/* --- client side --- */
 
 /* DER request for one certificate, no nonce, unsigned. */
 int ocsp_request_make(const struct cert *c, const struct cert *issuer, struct buf *out) MUST_USE;
@@ -25,9 +25,10 @@ struct ocsp_info {
     int64_t produced_ms, this_update_ms, next_update_ms /* 0: none */, revoked_ms;
     uint8_t issuer_name_sha1[20], issuer_key_sha1[20];
     bool sha1_cert_id; /* CertID as X-Road wants it */
-    uint8_t serial[21];
+    uint8_t serial[OCSP_SERIAL_MAX];
     size_t serial_len;
 };
+/* ERR_OCSP_PARSE. When response_status is not 0 there is nothing else. */
 int ocsp_parse(struct slice der, struct ocsp_info *out, struct diag *d) MUST_USE;
 /* Is the response's first CertID that of this certificate? */
 bool ocsp_is_for(struct slice der, const struct cert *c, const struct cert *issuer);
@@ -58,40 +59,7 @@ int ocsp_verify(struct slice der, const struct cert *c, const struct cert *issue
                 const struct ocsp_trust *trust, int64_t *valid_until_ms, struct cert **responder,
                 struct diag *d) MUST_USE;
 
-/* --- responder side --- */
-
-struct ocsp_query {
-    uint8_t issuer_name_hash[64], issuer_key_hash[64];
-    size_t hash_len;
-    enum digest_alg hash_alg;
-    uint8_t serial[21];
-    size_t serial_len;
-};
-#define OCSP_QUERY_MAX 16
-struct ocsp_request {
-    struct ocsp_query q[OCSP_QUERY_MAX];
-    size_t n;
-    struct slice nonce; /* borrowed; empty when absent */
-    void *handle;       /* the parsed request, freed by ocsp_request_free */
-};
-int ocsp_request_parse(struct slice der, struct ocsp_request *out, struct diag *d) MUST_USE;
-void ocsp_request_free(struct ocsp_request *r);
-/* Does a query ask for a certificate of this CA? (any of the digests) */
-bool ocsp_query_is_of(const struct ocsp_query *q, const struct cert *ca);
-
-struct ocsp_answer {
-    enum ocsp_status status;
-    int64_t revoked_ms;
-    int revocation_reason; /* CRLReason, -1: none */
-};
-/*
- * Builds and signs the response: answers[i] belongs to q[i]. The CertIDs are echoed as asked. The
- * key is anything OpenSSL can sign with. The responder's certificate is embedded. Appends DER.
- */
-int ocsp_response_make(const struct ocsp_request *req, const struct ocsp_answer *answers,
-                       const struct cert *responder, EVP_PKEY *key, int64_t now_ms,
-                       int64_t next_update_ms, struct buf *out, struct diag *d) MUST_USE;
-/* An unsigned refusal: status 1 malformedRequest, 2 internalError, 3 tryLater, 6 unauthorized. */
-int ocsp_response_error(int status, struct buf *out) MUST_USE;
+/* The responder's side. */
+#include "crypto/ocsp_respond.h"
 
 #endif

@@ -10,6 +10,7 @@
 #include <openssl/rsa.h>
 
 #include "base/err.h"
+#include "crypto/der.h"
 
 #define SIGNATURE_MAX 1024 /* RSA-8192 */
 #define KEY_PEM_MAX 16384
@@ -64,6 +65,125 @@ const struct sign_alg *sign_alg_for_key(EVP_PKEY *key)
     if (EVP_PKEY_is_a(key, "EC"))
         return &algs[1];
     return NULL;
+}
+
+const struct sign_alg *sign_alg_for_asn1(EVP_PKEY *key)
+{
+    if (EVP_PKEY_is_a(key, "RSA"))
+        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "rsa-sha512"));
+    if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) <= 256)
+        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "ecdsa-sha256"));
+    if (EVP_PKEY_is_a(key, "EC"))
+        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "ecdsa-sha512"));
+    if (EVP_PKEY_is_a(key, "ED25519"))
+        return sign_alg_from_uri(SLICE_LIT(DSIG_2021 "eddsa-ed25519"));
+    return NULL;
+}
+
+static const char *oid_of(const struct sign_alg *alg)
+{
+    static const char *const rsa[] = {[DIGEST_SHA1] = "1.2.840.113549.1.1.5",
+                                      [DIGEST_SHA256] = "1.2.840.113549.1.1.11",
+                                      [DIGEST_SHA384] = "1.2.840.113549.1.1.12",
+                                      [DIGEST_SHA512] = "1.2.840.113549.1.1.13"};
+    static const char *const ec[] = {[DIGEST_SHA1] = "1.2.840.10045.4.1",
+                                     [DIGEST_SHA224] = "1.2.840.10045.4.3.1",
+                                     [DIGEST_SHA256] = "1.2.840.10045.4.3.2",
+                                     [DIGEST_SHA384] = "1.2.840.10045.4.3.3",
+                                     [DIGEST_SHA512] = "1.2.840.10045.4.3.4"};
+    if (alg->key == SIGN_ED25519)
+        return "1.3.101.112";
+    if (alg->padding == SIGN_PSS)
+        return "1.2.840.113549.1.1.10";
+    return alg->key == SIGN_RSA ? rsa[alg->digest] : ec[alg->digest];
+}
+
+static void digest_algorithm(enum digest_alg digest, struct buf *out)
+{
+    size_t at = der_open(out, DER_SEQUENCE);
+    der_put(out, DER_OID, digest_oid(digest));
+    der_put(out, DER_NULL, SLICE_NONE);
+    der_close(out, at);
+}
+
+/* RSASSA-PSS-params of RFC 4055 3.1: one digest throughout, salt as long as it. */
+static void pss_parameters(enum digest_alg digest, struct buf *out)
+{
+    size_t seq = der_open(out, DER_SEQUENCE);
+    size_t hash = der_open(out, DER_CONTEXT_CONSTRUCTED(0));
+    digest_algorithm(digest, out);
+    der_close(out, hash);
+    size_t mask = der_open(out, DER_CONTEXT_CONSTRUCTED(1));
+    size_t mgf = der_open(out, DER_SEQUENCE);
+    der_oid(out, "1.2.840.113549.1.1.8");
+    digest_algorithm(digest, out);
+    der_close(out, mgf);
+    der_close(out, mask);
+    size_t salt = der_open(out, DER_CONTEXT_CONSTRUCTED(2));
+    der_uint(out, digest_len(digest));
+    der_close(out, salt);
+    der_close(out, seq);
+}
+
+int sign_alg_der(const struct sign_alg *alg, struct buf *out)
+{
+    size_t at = der_open(out, DER_SEQUENCE);
+    der_oid(out, oid_of(alg));
+    /* RFC 4055: NULL parameters with PKCS#1; RFC 5758 and 8410: none with ECDSA and Ed25519. */
+    if (alg->padding == SIGN_PKCS1)
+        der_put(out, DER_NULL, SLICE_NONE);
+    if (alg->padding == SIGN_PSS)
+        pss_parameters(alg->digest, out);
+    der_close(out, at);
+    return out->failed ? ERR_TOO_LARGE : 0;
+}
+
+/* The rows' encodings, made once. */
+static struct slice row_der(size_t i)
+{
+    static uint8_t made[ARRAY_LEN(algs)][80];
+    static uint8_t lengths[ARRAY_LEN(algs)];
+    if (lengths[i] == 0) {
+        struct buf b;
+        buf_init(&b, sizeof made[i]);
+        if (sign_alg_der(&algs[i], &b) == 0) {
+            memcpy(made[i], b.p, b.n);
+            lengths[i] = (uint8_t)b.n;
+        }
+        buf_free(&b);
+    }
+    return slice_of(made[i], lengths[i]);
+}
+
+const struct sign_alg *sign_alg_from_der(struct slice der)
+{
+    struct slice in = der, body, oid;
+    if (!der_next(&in, DER_SEQUENCE, &body, NULL) || in.n != 0 ||
+        !der_next(&body, DER_OID, NULL, &oid))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(algs); i++) {
+        struct slice row = row_der(i), content, row_oid;
+        if (slice_eq(row, der))
+            return &algs[i];
+        /* Some leave out the NULL parameters of PKCS#1. */
+        if (algs[i].padding == SIGN_PKCS1 && body.n == 0 &&
+            der_next(&row, DER_SEQUENCE, &content, NULL) &&
+            der_next(&content, DER_OID, NULL, &row_oid) && slice_eq(row_oid, oid))
+            return &algs[i];
+    }
+    return NULL;
+}
+
+int sign_wrap(struct slice tbs, const struct sign_alg *alg, struct slice value, struct buf *der)
+{
+    size_t at = der_open(der, DER_SEQUENCE);
+    buf_slice(der, tbs);
+    int rc = sign_alg_der(alg, der);
+    if (rc != 0)
+        return rc;
+    der_bits(der, value);
+    der_close(der, at);
+    return der->failed ? ERR_TOO_LARGE : 0;
 }
 
 EVP_PKEY *key_generate(const char *kind, struct diag *d)
@@ -301,19 +421,6 @@ int sign_raw_from_der(EVP_PKEY *key, struct slice der, struct buf *raw)
     return rc;
 }
 
-/* A positive DER INTEGER of big-endian octets; returns its length. */
-static size_t der_integer(struct slice v, uint8_t *out)
-{
-    while (v.n > 1 && v.p[0] == 0)
-        v = slice_from(v, 1);
-    size_t pad = v.p[0] >> 7;
-    out[0] = 0x02;
-    out[1] = (uint8_t)(v.n + pad);
-    out[2] = 0;
-    memcpy(out + 2 + pad, v.p, v.n);
-    return 2 + pad + v.n;
-}
-
 int sign_raw_to_der(EVP_PKEY *key, struct slice raw, struct buf *der)
 {
     size_t width = curve_width(key);
@@ -321,12 +428,9 @@ int sign_raw_to_der(EVP_PKEY *key, struct slice raw, struct buf *der)
         return ERR_UNSUPPORTED_ALGORITHM;
     if (raw.n == 0 || raw.n % 2 != 0 || raw.n > 2 * width)
         return ERR_INVALID_SIGNATURE_VALUE;
-    uint8_t body[2 * (3 + CURVE_MAX)];
-    size_t n = der_integer(slice_sub(raw, 0, raw.n / 2), body);
-    n += der_integer(slice_from(raw, raw.n / 2), body + n);
-    buf_byte(der, 0x30);
-    if (n >= 0x80)
-        buf_byte(der, 0x81);
-    buf_byte(der, (uint8_t)n);
-    return append_value(der, body, n);
+    size_t at = der_open(der, DER_SEQUENCE);
+    der_unsigned(der, slice_sub(raw, 0, raw.n / 2));
+    der_unsigned(der, slice_from(raw, raw.n / 2));
+    der_close(der, at);
+    return der->failed ? ERR_TOO_LARGE : 0;
 }

@@ -37,6 +37,20 @@ const struct sign_alg *sign_alg_from_uri(struct slice uri);
  * with. */
 const struct sign_alg *sign_alg_for_key(EVP_PKEY *key);
 
+/* The row for ASN.1 formats (certificates, OCSP, time-stamps): SHA-512 for RSA and large curves,
+ * SHA-256 for P-256, Ed25519 as it is. NULL for other keys. */
+const struct sign_alg *sign_alg_for_asn1(EVP_PKEY *key);
+/* Appends the AlgorithmIdentifier in DER. */
+int sign_alg_der(const struct sign_alg *alg, struct buf *out) MUST_USE;
+/* The row of an AlgorithmIdentifier in DER; NULL when unknown. */
+const struct sign_alg *sign_alg_from_der(struct slice der);
+/*
+ * X.509's SIGNED form, SEQUENCE {tbs, algorithm, value}, of certificates and requests: the second
+ * step where the key lives in another process. Appends DER.
+ */
+int sign_wrap(struct slice tbs, const struct sign_alg *alg, struct slice value,
+              struct buf *der) MUST_USE;
+
 /* Kinds of keys that `key_generate` makes, by name: rsa2048, rsa3072, p256, p384, ed25519. */
 EVP_PKEY *key_generate(const char *kind,
                        struct diag *d); /* NULL on failure; freed by EVP_PKEY_free */

@@ -8,8 +8,8 @@
 /* Client: a TimeStampReq for this imprint (certReq not set). */
 int tsp_request_make(const struct digest *imprint, struct buf *out) MUST_USE;
 /*
- * Client: takes the token (DER ContentInfo, borrowed from the response) out of a TimeStampResp and
- * checks status and imprint. ERR_MLOG_TS_NOT_GRANTED, ERR_MLOG_TS_INVALID.
+ * Client: takes the token (ContentInfo as it stands, borrowed from the response) out of a
+ * TimeStampResp and checks status and imprint. ERR_MLOG_TS_NOT_GRANTED, ERR_MLOG_TS_INVALID.
  */
 int tsp_response_token(struct slice resp, const struct digest *imprint, struct slice *token,
                        struct diag *d) MUST_USE;
@@ -18,7 +18,8 @@ struct tsp_info {
     int64_t time_ms;
     struct digest imprint;
 };
-/* Reads a token without verifying. ERR_MLOG_TS_INVALID. */
+/* Reads a token without verifying; tokens in BER are taken too. ERR_MLOG_TS_INVALID, also when it
+ * has not exactly one signer (RFC 3161 2.4.2). */
 int tsp_token_parse(struct slice token, struct tsp_info *out, struct diag *d) MUST_USE;
 /*
  * The signer must be one of `tsas` (by SignerIdentifier) and its CMS signature must verify.
@@ -26,11 +27,11 @@ int tsp_token_parse(struct slice token, struct tsp_info *out, struct diag *d) MU
  */
 int tsp_token_verify(struct slice token, struct cert *const *tsas, size_t n, struct cert **signer,
                      struct diag *d) MUST_USE;
-/* The token with this certificate put first into its certificate set (as X-Road stores it). */
+/* The token with this certificate put first into its certificate set (as X-Road stores it). Appends
+ * DER. ERR_MLOG_TS_INVALID when it is no token. */
 int tsp_token_add_cert(struct slice token, const struct cert *signer, struct buf *out) MUST_USE;
 
-/* Authority: answers a request. serial: 16 random bytes. Refuses in the protocol's own way. */
-int tsp_respond(struct slice req, const struct cert *tsa, EVP_PKEY *key, const uint8_t serial[16],
-                int64_t now_ms, struct buf *out, struct diag *d) MUST_USE;
+/* The authority's side. */
+#include "crypto/tsp_respond.h"
 
 #endif

@@ -24,10 +24,11 @@ int asic_print(const struct asic_content *c, struct buf *out, struct diag *d) MU
 /* "<queryId>-request-<seq base 32>.asice" */
 void asic_file_name(struct slice query_id, bool response, uint64_t seq, struct buf *out);
 
+#define ASIC_ATTACHMENTS_MAX 64
 struct asic_attachment {
-    struct slice name;
-    struct digest digest; /* as the signed chain has it */
-    bool verified;        /* the container holds the same bytes */
+    struct slice name;    /* "/attachment1" */
+    struct digest digest; /* as it was signed; DIGEST_NONE: in the container, but not signed */
+    bool verified;        /* the container holds the bytes that were signed */
 };
 struct asic_report {
     bool response;
@@ -38,16 +39,19 @@ struct asic_report {
     struct cert *cert;                 /* signing certificate; freed by asic_report_free */
     struct cert *ocsp_responder, *tsa; /* likewise */
     int64_t ocsp_produced_ms, timestamp_ms;
-    struct asic_attachment att[HASHCHAIN_PARTS_MAX];
+    struct asic_attachment att[ASIC_ATTACHMENTS_MAX];
     size_t n_att;
 };
 /*
- * asic.md section 2, all steps. The arena holds what the report points to. *failed_step (may be
- * NULL) names the part at fault: "zip", "message", "time-stamp", "hash chain", "signature",
- * "certificate".
+ * asic.md section 2, all steps. The arena holds what the report points to. d->where names the part
+ * at fault: "container", "message", "time-stamp", "hash chain", "signature".
  */
 int asic_verify(const struct globalconf *g, struct arena *a, struct slice file,
                 struct asic_report *out, struct diag *d) MUST_USE;
+/* The same for many containers: verdicts on certificates and time-stamps are remembered in cache
+ * (may be NULL). */
+int asic_verify_cached(const struct globalconf *g, struct xades_cache *cache, struct arena *a,
+                       struct slice file, struct asic_report *out, struct diag *d) MUST_USE;
 void asic_report_free(struct asic_report *r);
 /* Text as a person reads it (valid, who to whom, when, attachments), or JSON. */
 void asic_report_print(const struct asic_report *r, bool json, struct buf *out);

@@ -14,8 +14,10 @@
 #define HASHCHAIN_MESSAGES_MAX 16384
 #define HASHCHAIN_PARTS_MAX 16
 #define HASHCHAIN_STEPS_MAX 64
+#define HASHCHAIN_ITEMS_MAX 64 /* of one step */
 
-/* Hash(DER(DigestList)) with the same algorithm for all. */
+/* Hash(DER(DigestList)): each item under its own algorithm's URI, the list hashed with alg. n is at
+ * most HASHCHAIN_ITEMS_MAX. */
 void hashchain_step(enum digest_alg alg, const struct digest *items, size_t n, struct digest *out);
 
 /* One message of a batch: its parts' names ("/message.xml", "/attachment1") and digests. */
@@ -38,14 +40,14 @@ struct hashchain_input {
     bool has_digest;   /* live: taken from here; else the file is asked for */
     struct digest digest;
 };
-/* A file's bytes by name for containers: 0, or ERR_NOT_FOUND (then an attachment is taken as
- * given). NULL: no files. */
+/* A file's bytes by its URI ("/message.xml") for containers: 0, or ERR_NOT_FOUND (then a data
+ * reference is taken as given). NULL: no files. */
 typedef int (*hashchain_file)(void *ctx, struct slice name, struct slice *bytes);
 struct hashchain_open { /* DataRefs that were taken as given */
     struct slice name;
     struct digest digest;
 };
-struct hashchain_outcome {
+struct hashchain_outcome { /* the slices are in the arena */
     struct hashchain_open open[HASHCHAIN_PARTS_MAX];
     size_t n_open;
 };
@@ -53,7 +55,7 @@ struct hashchain_outcome {
  * signature.md 4.4, with bounded depth, no step cycles, no Transforms. Errors:
  * ERR_MALFORMED_HASH_CHAIN, ERR_INVALID_REFERENCE, ERR_INVALID_HASH_CHAIN_REF,
  * ERR_INVALID_HASH_CHAIN, ERR_HASHCHAIN_UNUSED_INPUTS. chain_name: the chain document's file name
- * without "/" ("sig-hashchain.xml").
+ * without "/" ("sig-hashchain.xml"); other chain documents that a step refers to come from `file`.
  */
 int hashchain_verify(struct arena *a, struct slice result, struct slice chain,
                      struct slice chain_name, const struct hashchain_input *in, size_t n,

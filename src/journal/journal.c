@@ -99,6 +99,11 @@ uint64_t journal_size(const struct journal *j)
     return j->open.first + j->index.count;
 }
 
+uint64_t journal_segment(const struct journal *j)
+{
+    return j->open.first;
+}
+
 uint64_t journal_durable(const struct journal *j)
 {
     return j->durable;

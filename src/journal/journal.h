@@ -85,7 +85,9 @@ int journal_sync(struct journal *j, struct diag *d) MUST_USE;
 
 uint64_t journal_size(const struct journal *j);    /* records, synced or not */
 uint64_t journal_durable(const struct journal *j); /* records synced */
-uint64_t journal_first(const struct journal *j);   /* first record whose segment is still there */
+/* First sequence of the segment that the next record goes into (unless that one begins another). */
+uint64_t journal_segment(const struct journal *j);
+uint64_t journal_first(const struct journal *j); /* first record whose segment is still there */
 
 /* By position. Payload goes into buf (reset first; it needs room for 40 bytes more).
  * ERR_NOT_FOUND for dropped segments and records not there yet, ERR_CORRUPT. */

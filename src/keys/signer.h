@@ -56,13 +56,21 @@ struct signer_result {
 void signer_put_result(struct buf *b, const struct signer_result *r);
 int signer_get_result(struct slice body, struct signer_result *out) MUST_USE; /* slices borrowed */
 
-/* All other requests: key name, algorithm URI ("" for Ed25519 and the key's default), bytes to sign
- * (already hashed when `digested`). */
+/* The body of SIGNER_FAILED. text is borrowed; a code not in base/err.h is malformed. */
+void signer_put_failure(struct buf *b, int code, struct slice text);
+int signer_get_failure(struct slice body, int *code, struct slice *text) MUST_USE;
+
+/*
+ * All other requests: key name, algorithm, and the bytes to sign (already hashed when `digested`).
+ * The algorithm is that of alg_uri; where it is "", that of `digest` and `pss`; where digest is
+ * DIGEST_NONE too, the key's default. Ed25519 takes whole data and no algorithm. Digests below
+ * SHA-256 are refused. The value is as in ASN.1: ECDSA in DER.
+ */
 struct signer_raw {
     struct slice key;
     struct slice alg_uri;
     bool digested;
-    bool pss; /* TLS: RSA-PSS padding */
+    bool pss; /* RSA-PSS padding: MGF1 with the same digest, salt as long as the digest */
     enum digest_alg digest;
     struct slice data;
 };
@@ -76,7 +84,8 @@ int signer_get_raw(struct slice body, struct signer_raw *out) MUST_USE;
 int signer_run(struct group_self *self, const char *keys_dir, const struct signer_key *keys,
                size_t n, size_t batch_max);
 
-/* Blocking raw request on a line of one's own (names with "!"); appends the value. */
+/* Blocking raw request on a line of one's own (names with "!"); appends the value. A refusal's code
+ * and sentence come back as they were given; ERR_KEY_NOT_AVAILABLE when there is no answer. */
 int signer_call(int fd, enum signer_type type, const struct signer_raw *r, struct buf *value,
                 struct diag *d) MUST_USE;
 

@@ -10,6 +10,7 @@
 #ifndef SILD_PROC_GROUP_H
 #define SILD_PROC_GROUP_H
 
+#include "base/buf.h"
 #include "base/diag.h"
 #include "net/conn.h"
 #include "net/loop.h"

@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/slice.h"
+#include "wire/http_chunked.h"
+#include "wire/http_url.h"
 
 #define HTTP_HEAD_MAX 8192 /* request line or status line with all header lines */
 #define HTTP_HEADERS_MAX 100
@@ -64,35 +66,11 @@ void http_target_split(struct slice target, struct slice *path, struct slice *qu
 /* The (decoded) value of a query parameter; false when absent or badly encoded. */
 bool http_query_get(struct slice query, const char *name, struct buf *value);
 
-/* Chunked bodies: feed bytes, get pieces. Trailers are read and dropped (at most 4 KiB). */
-struct http_chunked {
-    int state;
-    uint64_t left;
-    size_t line; /* bytes of the current line, for its maximum */
-    bool done;
-};
-void http_chunked_init(struct http_chunked *c);
-/*
- * Consumes some of in: *used bytes are gone, *piece (borrowed, may be empty) is body data.
- * Call again while *used > 0 and not done. ERR_SYNTAX for a malformed chunk.
- */
-int http_chunked_feed(struct http_chunked *c, struct slice in, size_t *used, struct slice *piece,
-                      struct diag *d) MUST_USE;
-
 /* The standard reason phrase ("" when there is none). */
 const char *http_reason(int status);
 
 /* True for a token (RFC 9110 5.6.2) / a field value without control characters. */
 bool http_is_token(struct slice s);
 bool http_is_value(struct slice s);
-
-/* URL "http://host:port/path?query" or https. */
-struct http_url {
-    bool tls;
-    struct slice host; /* without brackets */
-    uint16_t port;     /* 80 or 443 when absent */
-    struct slice path; /* with query; "/" when absent */
-};
-int http_url_parse(struct slice url, struct http_url *out) MUST_USE;
 
 #endif

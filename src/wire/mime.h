@@ -10,6 +10,8 @@
 #include "base/slice.h"
 
 #define MIME_PART_HEAD_MAX 10000
+#define MIME_LINE_MAX 1000 /* of a part's head */
+#define MIME_HEADERS_MAX 100
 #define MIME_BOUNDARY_MAX 70
 
 /* A Content-Type value taken apart: "multipart/mixed; charset=UTF-8; boundary=B". */
@@ -19,6 +21,7 @@ struct mime_type {
     struct slice charset;
     struct slice type; /* parameter "type" */
 };
+/* ERR_INVALID_CONTENT_TYPE: no media type, a doubled or malformed parameter. Borrows from value. */
 int mime_type_parse(struct slice value, struct mime_type *out) MUST_USE;
 /* The value of a named parameter of any header value ("x; instance='ZZ'"), with ', " or no quotes;
  * false when absent. */
@@ -49,5 +52,12 @@ int mime_read(struct mime_reader *r, struct slice *in, enum mime_event *event, s
 struct slice mime_header(const struct mime_reader *r, const char *name);
 /* True after MIME_END: data cut before it are no complete message. */
 bool mime_finished(const struct mime_reader *r);
+
+/*
+ * The writer: the delimiter and head of a part (the body follows as it is), and the closing
+ * delimiter. first: no line break stands before the delimiter. transport.md 5.1.
+ */
+void mime_begin_part(struct buf *out, struct slice boundary, bool first, const char *content_type);
+void mime_end(struct buf *out, struct slice boundary);
 
 #endif

@@ -13,7 +13,10 @@
 #include "base/slice.h"
 
 #define XML_DEPTH_MAX 32
-#define XML_ATTRS_MAX 64
+#define XML_ATTRS_MAX 64        /* of one element, namespace declarations apart */
+#define XML_NS_MAX 128          /* declarations in scope at any place */
+#define XML_NS_URI_MAX 1024     /* bytes of a namespace's name */
+#define XML_TEXT_MAX (1u << 30) /* bytes of a document */
 
 struct xml_attr {
     struct slice prefix, local, uri; /* uri: namespace, empty for none */
@@ -46,8 +49,10 @@ struct xml_doc {
 };
 
 /*
- * Parses into the arena. Comments are dropped. UTF-8 only (or ASCII; a declaration of another
- * encoding is refused). ERR_INVALID_XML with line and column in d->where; ERR_TOO_LARGE.
+ * Parses into the arena, whose cap bounds the tree (a node takes some 130 bytes). Namespaces must
+ * be declared. Comments are dropped, and what stands outside the root. UTF-8 only (or ASCII; a
+ * declaration of another encoding is refused). ERR_INVALID_XML with line and column in d->where;
+ * ERR_TOO_LARGE.
  */
 int xml_parse(struct arena *a, struct slice text, struct xml_doc *out, struct diag *d) MUST_USE;
 
@@ -73,7 +78,9 @@ enum xml_c14n {
 /*
  * Canonical octets of the subtree at e in its document (Canonical XML 1.0 without comments: all
  * namespaces in scope and xml: attributes of ancestors; or Exclusive 1.0). inclusive_prefixes: the
- * PrefixList of exclusive form, blank-separated, may be empty. Appends to out.
+ * PrefixList of exclusive form, blank-separated, may be empty. Appends to out. e is an element.
+ * ERR_TOO_LARGE: out is full; ERR_INVALID_XML: a namespace has a relative name, for which there is
+ * no canonical form.
  */
 int xml_canonical(const struct xml_node *e, enum xml_c14n how, struct slice inclusive_prefixes,
                   struct buf *out) MUST_USE;

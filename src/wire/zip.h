@@ -14,6 +14,8 @@
 #include "base/slice.h"
 
 #define ZIP_ENTRIES_MAX 256
+#define ZIP_SIZE_MAX (UINT64_C(2) << 30)  /* of one entry, uncompressed */
+#define ZIP_TOTAL_MAX (UINT64_C(4) << 30) /* of all entries, uncompressed */
 
 struct zip_entry {
     struct slice name; /* UTF-8, borrowed from the file */
@@ -28,6 +30,12 @@ struct zip_file {
     size_t n;
 };
 
+/*
+ * True for a name that means the same file to everybody: not empty, UTF-8, relative, "/" between
+ * its parts, none of them empty, "." or "..", no "\", no control character.
+ */
+bool zip_is_name(struct slice name);
+
 /* ERR_ASIC_INVALID_CONTAINER with the rule; ERR_SYNTAX when it is no zip at all. */
 int zip_parse(struct slice file, struct zip_file *out, struct diag *d) MUST_USE;
 const struct zip_entry *zip_find(const struct zip_file *z, const char *name);
@@ -39,8 +47,12 @@ int zip_read(struct arena *a, const struct zip_entry *e, struct slice *out,
 typedef int (*zip_sink)(void *ctx, struct slice piece);
 int zip_stream(const struct zip_entry *e, zip_sink sink, void *ctx, struct diag *d) MUST_USE;
 
-/* Writer: appends entries to a buffer, then the central directory. time_ms: the entries' time
- * (UTC). */
+/*
+ * Writer: appends entries to a buffer, then the central directory. time_ms: the entries' time (UTC,
+ * cut to two seconds and to the years 1980 to 2107). Sizes stand in the local headers. ERR_USAGE: a
+ * name that is none or doubled, a comment of more than 65535 bytes; ERR_TOO_LARGE: out is full, too
+ * many entries, more than zip can count.
+ */
 struct zip_writer;
 struct zip_writer *zip_writer_new(struct buf *out, int64_t time_ms);
 void zip_writer_free(struct zip_writer *w);

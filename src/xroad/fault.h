@@ -20,7 +20,7 @@ struct fault {
 
 /* Code = prefix + base code of d->code (our own codes become internal_error or io_error). */
 void fault_make(struct fault *f, const char *prefix, const struct diag *d, const char *uuid);
-/* Prepends "p." unless the code starts with p. */
+/* Prepends "p." unless the code starts with p, which may bring its last dot. */
 void fault_prefix(struct fault *f, const char *p);
 
 /* The SOAP fault document, byte for byte as X-Road writes it. */

@@ -24,7 +24,10 @@ struct globalconf_input {
 /* own: index of the own instance. Appends the image. */
 int globalconf_compile(const struct globalconf_input *in, size_t n, size_t own, struct buf *image,
                        struct diag *d) MUST_USE;
-/* The image must stay mapped until globalconf_close. ERR_CORRUPT. */
+/*
+ * The image must stay mapped until globalconf_close. ERR_CORRUPT. CA, OCSP and TSA certificates
+ * that cannot be parsed are left out, as if they were not listed.
+ */
 int globalconf_open(struct slice image, struct globalconf **out, struct diag *d) MUST_USE;
 void globalconf_close(struct globalconf *g);
 
@@ -46,16 +49,18 @@ int64_t globalconf_expires(const struct globalconf *g); /* the own instance's, e
 int64_t globalconf_ocsp_freshness_ms(const struct globalconf *g);
 bool globalconf_verify_next_update(const struct globalconf *g);
 int64_t globalconf_ocsp_fetch_ms(const struct globalconf *g);
-int64_t globalconf_timestamping_ms(const struct globalconf *g);
+int64_t globalconf_timestamping_ms(const struct globalconf *g); /* 60 s to a day */
 
-/* Is there this member or subsystem? name: display name or empty (borrowed from the image). */
+/* Is there this member or subsystem? name: the member's or the subsystem's display name, or empty
+ * (borrowed from the image). */
 bool globalconf_client_known(const struct globalconf *g, const struct id_client *id);
 struct slice globalconf_client_name(const struct globalconf *g, const struct id_client *id);
-/* All members and subsystems of an instance in document order; false at the end. is_sub tells
- * subsystems. */
+/* All members and subsystems of an instance in document order, a member before its subsystems;
+ * false at the end. Start with *at = 0. */
 bool globalconf_each_client(const struct globalconf *g, struct slice instance, size_t *at,
                             struct id_client *id, struct slice *member_name,
                             struct slice *subsystem_name);
+/* Known, and its shared parameters have not expired. */
 bool globalconf_has_instance(const struct globalconf *g, struct slice instance, int64_t now_ms);
 
 struct globalconf_server {
@@ -96,7 +101,7 @@ const struct globalconf_ca *globalconf_ca(const struct globalconf *g, struct sli
 size_t globalconf_all_cas(const struct globalconf *g, struct cert ***out);
 size_t globalconf_all_ocsp(const struct globalconf *g, struct cert ***out);
 size_t globalconf_all_tsas(const struct globalconf *g, struct cert ***out);
-/* Filled for one issuer, ready for ocsp_verify. */
+/* Filled for one issuer, ready for ocsp_verify; ca NULL: an issuer that is not listed. */
 void globalconf_ocsp_trust(const struct globalconf *g, const struct globalconf_ca *ca,
                            struct ocsp_trust *out);
 /* Own instance's approved TSAs (for the operator's check of its own configuration). */

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/slice.h"
+#include "wire/xml.h"
 
 struct id_client {
     struct slice instance, member_class, member_code, subsystem; /* subsystem empty: a member */
@@ -53,7 +54,28 @@ void id_client_short(struct buf *b, const struct id_client *id);
 void id_service_short(struct buf *b, const struct id_service *id);
 void id_server_short(struct buf *b, const struct id_server *id);
 
-/* Forbidden characters (messages.md section 1): X-Road warns; we refuse to register such ids. */
+/*
+ * An element with attribute objectType and children of the identifiers' namespace (messages.md
+ * section 1), whatever its own name. A client is MEMBER or SUBSYSTEM and must have the fields of
+ * its type, no others, in the schema's order. Fields are borrowed from the document or the arena.
+ * ERR_INVALID_XML.
+ */
+#define ID_NS "http://x-road.eu/xsd/identifiers"
+int id_client_from_xml(struct arena *a, const struct xml_node *e, struct id_client *out,
+                       struct diag *d) MUST_USE;
+int id_service_from_xml(struct arena *a, const struct xml_node *e, struct id_service *out,
+                        struct diag *d) MUST_USE;
+int id_server_from_xml(struct arena *a, const struct xml_node *e, struct id_server *out,
+                       struct diag *d) MUST_USE;
+
+/* One encoded segment, decoded into the arena. ERR_INVALID_ENCODED_ID. */
+int id_part_parse(struct arena *a, struct slice text, struct slice *out, struct diag *d) MUST_USE;
+/* Nothing but white space, or nothing at all: no field of an identifier may be so. */
+bool id_part_is_blank(struct slice part);
+/*
+ * Forbidden characters (messages.md section 1): X-Road warns; we refuse to register such ids. Blank
+ * parts, bytes that are not UTF-8, "." and ".." (which vanish from paths) are not clean either.
+ */
 bool id_part_is_clean(struct slice part);
 
 #endif

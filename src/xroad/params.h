@@ -13,6 +13,7 @@
 
 #define PARAMS_VERSION_MIN 2
 #define PARAMS_VERSION_MAX 6
+#define PARAMS_BYTES_MAX (32u << 20)
 
 struct params_list { /* of slices: certificates as DER (PEM inside base64 is undone), hashes */
     struct slice *v;

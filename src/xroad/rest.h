@@ -42,7 +42,8 @@ int rest_request_from_http(struct arena *a, const struct http_head *head, const 
 void rest_request_print(const struct rest_request *r, struct buf *out);
 /*
  * Provider side: from the received part. Refuses what is not canonical (printing it again must give
- * the same bytes) and all of transport.md 5.6. ERR_INVALID_REST or ERR_INTERNAL with a sentence.
+ * the same bytes) and all of transport.md 5.6. ERR_INTERNAL, as X-Road has it, with a sentence.
+ * Slices are borrowed from the part.
  */
 int rest_request_parse(struct arena *a, struct slice part, struct rest_request *out,
                        struct diag *d) MUST_USE;
@@ -62,7 +63,13 @@ int rest_response_from_http(struct arena *a, const struct http_head *head,
                             const struct rest_request *req, struct slice http_request_id,
                             struct slice request_hash, struct rest_response *out,
                             struct diag *d) MUST_USE;
+/* Provider side: a metadata service's answer, 200 with the request's headers (messages.md 7.3). */
+int rest_response_echo(struct arena *a, const struct rest_request *req,
+                       struct slice http_request_id, struct slice request_hash,
+                       struct slice content_type, struct rest_response *out,
+                       struct diag *d) MUST_USE;
 void rest_response_print(const struct rest_response *r, struct buf *out);
+/* Consumer side; as rest_request_parse. */
 int rest_response_parse(struct arena *a, struct slice part, struct rest_response *out,
                         struct diag *d) MUST_USE;
 /* Header lines for the consumer (a Date of the provider is kept), bytes restored. */

@@ -3,6 +3,8 @@
 #include "crypto/digest.h"
 #include "test.h"
 
+#include <openssl/objects.h>
+
 static void check_hex(const struct digest *d, const char *want)
 {
     char text[2 * DIGEST_MAX + 1];
@@ -50,6 +52,10 @@ TEST(names_uris_and_openssl_agree)
         CHECK_INT(digest_from_name(slice_str(digest_name(a))), a);
         CHECK_INT(digest_from_nid(EVP_MD_get_type(digest_md(a))), a);
         CHECK_INT(EVP_MD_get_size(digest_md(a)), digest_len(a));
+        const ASN1_OBJECT *oid = OBJ_nid2obj(EVP_MD_get_type(digest_md(a)));
+        struct slice octets = slice_of(OBJ_get0_data(oid), OBJ_length(oid));
+        CHECK(slice_eq(digest_oid(a), octets));
+        CHECK_INT(digest_from_oid(octets), a);
     }
     CHECK_INT(digest_from_name(SLICE_LIT("sha-512")), DIGEST_SHA512);
     CHECK_INT(digest_from_name(SLICE_LIT("SHA512")), DIGEST_NONE);

@@ -29,7 +29,7 @@ __attribute__((unused)) static void tool_close(struct tool *t)
 
 __attribute__((unused)) static void tool_write(struct tool *t, const char *name, struct slice s)
 {
-    char path[256];
+    char path[2048];
     snprintf(path, sizeof path, "%s/%s", t->dir, name);
     FILE *f = fopen(path, "wb");
     CHECK(f != NULL);
@@ -40,7 +40,7 @@ __attribute__((unused)) static void tool_write(struct tool *t, const char *name,
 /* malloc'ed bytes. */
 __attribute__((unused)) static struct slice tool_read(struct tool *t, const char *name)
 {
-    char path[256];
+    char path[2048];
     snprintf(path, sizeof path, "%s/%s", t->dir, name);
     size_t n;
     unsigned char *p = test_file(path, &n);

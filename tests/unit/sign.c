@@ -2,6 +2,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/hex.h"
+#include "crypto/der.h"
 #include "crypto/sign.h"
 #include "test.h"
 #include "openssl_tool.h"
@@ -325,4 +326,54 @@ TEST(many_keys_do_not_mix)
         EVP_PKEY_free(keys[i]);
         buf_free(&sigs[i]);
     }
+}
+
+/* OpenSSL's own encoding of the algorithm in a certificate that it made. */
+TEST(algorithm_identifiers_as_openssl_writes_them)
+{
+    static const struct {
+        const char *newkey, *args, *uri;
+    } cases[] = {
+        {"rsa:2048", "-sha512", RSA512},
+        {"rsa:2048", "-sha256", "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"},
+        {"rsa:2048", "-sha1", "http://www.w3.org/2000/09/xmldsig#rsa-sha1"},
+        {"rsa:2048",
+         "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 -sigopt "
+         "rsa_mgf1_md:sha256",
+         "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1"},
+        {"rsa:2048",
+         "-sha512 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:64 -sigopt "
+         "rsa_mgf1_md:sha512",
+         "http://www.w3.org/2007/05/xmldsig-more#sha512-rsa-MGF1"},
+        {"ec -pkeyopt ec_paramgen_curve:P-256", "-sha256",
+         "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"},
+        {"ec -pkeyopt ec_paramgen_curve:P-384", "-sha512", EC512},
+        {"ed25519", "", "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519"},
+    };
+    struct tool t;
+    tool_open(&t);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (tool_run(&t,
+                     "req -x509 -newkey %s -nodes -keyout k.pem -subj /CN=x %s -outform DER "
+                     "-out c.der",
+                     cases[i].newkey, cases[i].args) != 0)
+            FAIL("%s", t.output);
+        struct slice file = tool_read(&t, "c.der"), in = file, cert, alg;
+        CHECK(der_next(&in, DER_SEQUENCE, &cert, NULL));
+        CHECK(der_next(&cert, DER_SEQUENCE, NULL, NULL));
+        CHECK(der_next(&cert, DER_SEQUENCE, NULL, &alg));
+        struct buf ours;
+        buf_init(&ours, 100);
+        CHECK_INT(sign_alg_der(alg_of(cases[i].uri), &ours), 0);
+        CHECK(slice_eq(buf_view(&ours), alg));
+        CHECK(sign_alg_from_der(alg) == alg_of(cases[i].uri));
+        buf_free(&ours);
+        free((void *)file.p);
+    }
+    tool_close(&t);
+    CHECK(sign_alg_from_der(SLICE_LIT("\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d")) ==
+          alg_of(RSA512));
+    CHECK(sign_alg_from_der(SLICE_LIT("\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04")) ==
+          NULL);
+    CHECK(sign_alg_from_der(SLICE_NONE) == NULL);
 }

@@ -1,0 +1,89 @@
+/* Time-stamp tokens and responses, read and verified; time-stamp requests, answered. */
+#include "base/err.h"
+#include "crypto/tsp.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static EVP_PKEY *key;
+static struct cert *tsa;
+
+static void make_tsa(void)
+{
+    const struct cert_rdn rdns[] = {{"2.5.4.3", "TSA"}};
+    struct cert_spec spec = {.purpose = CERT_TSA,
+                             .rdns = rdns,
+                             .rdn_count = 1,
+                             .serial = {1},
+                             .not_before_ms = 0,
+                             .not_after_ms = INT64_C(4000000000000)};
+    struct buf der;
+    buf_init(&der, 65536);
+    key = key_generate("p256", NULL);
+    if (key == NULL || cert_issue(&spec, key, NULL, key, &der, NULL) != 0)
+        abort();
+    tsa = cert_parse(buf_view(&der), NULL);
+    if (tsa == NULL)
+        abort();
+    buf_free(&der);
+}
+
+static void read_token(struct slice token)
+{
+    struct tsp_info info;
+    struct diag d = {0};
+    if (tsp_token_parse(token, &info, &d) != 0) {
+        if (d.text[0] == 0)
+            abort();
+        return;
+    }
+    if (info.imprint.n != digest_len(info.imprint.alg))
+        abort();
+    struct cert *signer;
+    if (tsp_token_verify(token, &tsa, 1, &signer, &d) == 0 && signer != tsa)
+        abort();
+    struct buf out;
+    struct tsp_info again;
+    buf_init(&out, 1 << 18);
+    if (tsp_token_add_cert(token, tsa, &out) == 0 && out.n <= 65536 &&
+        (tsp_token_parse(buf_view(&out), &again, NULL) != 0 || again.time_ms != info.time_ms))
+        abort();
+    buf_free(&out);
+}
+
+static void answer(struct slice req)
+{
+    static const uint8_t serial[16] = {1};
+    struct buf out;
+    struct slice token;
+    struct digest any = {.alg = DIGEST_SHA512, .n = 64};
+    struct diag d = {0};
+    buf_init(&out, 1 << 18);
+    if (tsp_respond(req, tsa, key, serial, 1000, &out, &d) != 0)
+        abort();
+    /* Granted, or a refusal with a reason; a granted token verifies. */
+    if (d.code == 0) {
+        struct slice resp = buf_view(&out), whole;
+        size_t at = slice_find_slice(resp, SLICE_LIT("\x30\x03\x02\x01\x00"));
+        whole = slice_from(resp, at + 5);
+        if (at == SIZE_MAX || tsp_token_verify(whole, &tsa, 1, NULL, &d) != 0)
+            abort();
+    } else if (tsp_response_token(buf_view(&out), &any, &token, NULL) != ERR_MLOG_TS_NOT_GRANTED) {
+        abort();
+    }
+    buf_free(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (tsa == NULL)
+        make_tsa();
+    struct slice in = slice_of(data, size), token;
+    struct digest any = {.alg = DIGEST_SHA512, .n = 64};
+    if (tsp_response_token(in, &any, &token, NULL) == 0)
+        read_token(token);
+    read_token(in);
+    answer(in);
+    return 0;
+}

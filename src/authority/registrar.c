@@ -1,0 +1,303 @@
+#include "authority/registrar.h"
+#include "authority/publish.h"
+#include "authority/state.h"
+#include "base/cursor.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "journal/journal.h"
+#include "keys/remote.h"
+#include "proc/fs.h"
+#include "proc/report.h"
+#include "wire/json.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GENERATION_MAX (128u << 20)
+#define KEEP_MS 660000 /* parts stay for clients that read the directory just before it changed */
+#define SOON_MS 20     /* changes that come together make one generation */
+
+struct registrar {
+    struct group_self *self;
+    struct loop *loop;
+    struct authority_conf conf;
+    struct journal *journal;
+    struct state *state;
+    struct publish_keys keys;
+    int key_line;
+    struct ipc *worker;
+    struct loop_timer *timer;
+    struct buf set; /* the newest generation, encoded */
+};
+
+/* --- a generation --- */
+
+static int write_files(struct registrar *r, const struct publish_set *set, struct diag *d)
+{
+    char path[1400], folder[1400];
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < set->n; i++) {
+        snprintf(path, sizeof path, "%s/public/%s", r->conf.dir, set->f[i].path);
+        snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+        rc = fs_mkdirs(folder, 0755, d);
+        rc = rc != 0 ? rc : fs_write(path, set->f[i].bytes, 0644, d);
+    }
+    return rc;
+}
+
+static void remove_folder(const char *path)
+{
+    char file[2048];
+    DIR *dir = opendir(path);
+    struct dirent *e;
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        snprintf(file, sizeof file, "%s/%s", path, e->d_name);
+        if (e->d_name[0] != '.' && unlink(file) != 0)
+            report(REPORT_WARN, "publish", "%s cannot be removed", file);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    rmdir(path);
+}
+
+/* Folders of parts that no directory of the last minutes names. */
+static void remove_old(struct registrar *r, int version)
+{
+    char path[1400], sub[1700];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/public/V%d", r->conf.dir, version);
+    DIR *dir = opendir(path);
+    struct dirent *e;
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        snprintf(sub, sizeof sub, "%s/%s", path, e->d_name);
+        if (e->d_name[0] >= '0' && e->d_name[0] <= '9' && stat(sub, &st) == 0 &&
+            loop_wall_ms(r->loop) - (int64_t)st.st_mtime * 1000 > KEEP_MS)
+            remove_folder(sub);
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+static void send_set(struct registrar *r)
+{
+    if (r->worker != NULL && r->set.n > 0 &&
+        ipc_send(r->worker, REGISTRAR_FRAME_SET, 0, 0, buf_view(&r->set), -1, false) != 0)
+        report(REPORT_ERROR, "publish", "a generation could not be handed to the distributor");
+}
+
+static void encode(struct registrar *r, const struct publish_set *set)
+{
+    buf_reset(&r->set);
+    wr_u32(&r->set, (uint32_t)set->n);
+    for (size_t i = 0; i < set->n; i++) {
+        wr_var(&r->set, slice_str(set->f[i].path));
+        wr_var(&r->set, set->f[i].bytes);
+    }
+}
+
+static void publish(void *ctx)
+{
+    struct registrar *r = ctx;
+    struct publish_set *set;
+    struct arena *a = arena_new(GENERATION_MAX);
+    struct diag d = {0};
+    r->timer = NULL;
+    set = a == NULL ? NULL : arena_zalloc(a, sizeof *set);
+    int rc = set == NULL
+                 ? ERR_NOMEM
+                 : publish_make(&r->conf, r->state, &r->keys, loop_wall_ms(r->loop), a, set, &d);
+    rc = rc != 0 ? rc : write_files(r, set, &d);
+    if (rc == 0) {
+        encode(r, set);
+        send_set(r);
+        for (int v = PUBLISH_VERSION_MIN; v <= PUBLISH_VERSION_MAX; v++)
+            remove_old(r, v);
+    } else {
+        report_diag(rc == ERR_NOT_FOUND ? REPORT_INFO : REPORT_ERROR, "publish", NULL, &d);
+    }
+    arena_free(a);
+    r->timer = loop_timer_start(r->loop, r->conf.interval_ms, publish, r);
+}
+
+static void publish_soon(struct registrar *r)
+{
+    loop_timer_cancel(r->timer);
+    r->timer = loop_timer_start(r->loop, SOON_MS, publish, r);
+}
+
+/* --- commands: a JSON array of words is a change; "show", "anchor", "anchor external" --- */
+
+static int change(struct registrar *r, struct slice words, struct buf *answer, struct diag *d)
+{
+    uint64_t seq;
+    int rc = state_apply(r->state, words, d);
+    if (rc != 0)
+        return rc;
+    rc = journal_append(r->journal, STATE_CHANGE, 0, loop_wall_ms(r->loop), SLICE_NONE, words, &seq,
+                        d);
+    rc = rc != 0 ? rc : journal_sync(r->journal, d);
+    if (rc != 0) {
+        /* Memory is ahead of the disk now: only a new start puts that right. */
+        report_diag(REPORT_ERROR, "journal", NULL, d);
+        exit(EXIT_COULD_NOT);
+    }
+    publish_soon(r);
+    buf_str(answer, "done\n");
+    return 0;
+}
+
+static void on_command(void *ctx, uint64_t id, struct slice command)
+{
+    struct registrar *r = ctx;
+    struct buf answer;
+    struct diag d = {0};
+    int rc = 0;
+    buf_init(&answer, 32u << 20);
+    if (slice_starts(command, "["))
+        rc = change(r, command, &answer, &d);
+    else if (slice_eq_str(command, "show"))
+        state_print(r->state, &answer);
+    else if (slice_eq_str(command, "anchor") || slice_eq_str(command, "anchor external"))
+        rc = publish_anchor(&r->conf, &r->keys, slice_ends(command, "external"),
+                            loop_wall_ms(r->loop), &answer, &d);
+    else
+        rc = diag_set(&d, ERR_USAGE, "unknown command");
+    if (rc != 0) {
+        buf_reset(&answer);
+        buf_printf(&answer, "%s\n", d.text);
+    }
+    int code = rc == 0           ? EXIT_DONE
+               : rc == ERR_USAGE ? EXIT_USE
+               : rc == ERR_IO    ? EXIT_COULD_NOT
+                                 : EXIT_NO;
+    group_answer(r->self, id, code, buf_view(&answer));
+    buf_free(&answer);
+}
+
+/* --- life --- */
+
+static int replay(void *ctx, const struct journal_record *rec)
+{
+    struct registrar *r = ctx;
+    struct diag d = {0};
+    if (rec->type != STATE_CHANGE)
+        return 0;
+    int rc = state_apply(r->state, rec->payload, &d);
+    if (rc != 0)
+        report_diag(REPORT_ERROR, "journal", NULL, &d);
+    return rc != 0 ? ERR_CORRUPT : 0;
+}
+
+static struct cert *load_cert(const struct authority_conf *c, const char *name, struct diag *d)
+{
+    char path[1200];
+    struct buf der;
+    buf_init(&der, 65536);
+    snprintf(path, sizeof path, "%s/certs/%s.der", c->dir, name);
+    struct cert *cert = fs_read(path, &der, d) == 0 ? cert_parse(buf_view(&der), d) : NULL;
+    buf_free(&der);
+    return cert;
+}
+
+static int open_state(struct registrar *r, const char *config_path, struct diag *d)
+{
+    char path[1200];
+    int rc = authority_conf_read(config_path, &r->conf, d);
+    if (rc != 0)
+        return rc;
+    r->keys.internal_cert = load_cert(&r->conf, "internal", d);
+    r->keys.external_cert = load_cert(&r->conf, "external", d);
+    r->state = state_new(r->conf.instance);
+    if (r->keys.internal_cert == NULL || r->keys.external_cert == NULL)
+        return ERR_CERT_NOT_FOUND;
+    if (r->state == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the state");
+    snprintf(path, sizeof path, "%s/journal", r->conf.dir);
+    rc = journal_open(path, NULL, &r->journal, d);
+    return rc != 0 ? rc : journal_scan(r->journal, 0, replay, r, d);
+}
+
+static void on_worker_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
+{
+    (void)ctx;
+    (void)c;
+    if (f->fd >= 0)
+        close(f->fd);
+}
+
+static void on_worker_closed(void *ctx, struct ipc *c)
+{
+    struct registrar *r = ctx;
+    if (r->worker == c)
+        r->worker = NULL;
+    ipc_free(c);
+}
+
+static void take_keys(struct registrar *r, int fd)
+{
+    struct diag d = {0};
+    EVP_PKEY_free(r->keys.internal);
+    EVP_PKEY_free(r->keys.external);
+    if (r->key_line >= 0)
+        close(r->key_line);
+    r->key_line = fd;
+    r->keys.internal = remote_key_new(fd, SIGNER_CONF, "internal", r->keys.internal_cert->key, &d);
+    r->keys.external = remote_key_new(fd, SIGNER_CONF, "external", r->keys.external_cert->key, &d);
+    if (r->keys.internal == NULL || r->keys.external == NULL) {
+        report_diag(REPORT_ERROR, "keys", NULL, &d);
+        return;
+    }
+    publish_soon(r);
+    group_ready(r->self);
+}
+
+static void on_peer(void *ctx, const char *name, int fd)
+{
+    static const struct ipc_events ev = {.on_frame = on_worker_frame, .on_close = on_worker_closed};
+    struct registrar *r = ctx;
+    if (strchr(name, '!') != NULL) {
+        take_keys(r, fd);
+    } else if (strncmp(name, "worker", 6) == 0) {
+        ipc_free(r->worker);
+        r->worker = ipc_new(r->loop, fd, 64u << 20, &ev, r);
+        send_set(r);
+    } else {
+        close(fd);
+    }
+}
+
+static void on_stop(void *ctx)
+{
+    struct registrar *r = ctx;
+    loop_stop(r->loop);
+}
+
+int registrar_run(struct group_self *self, const char *config_path)
+{
+    static const struct group_events events = {
+        .on_peer = on_peer, .on_command = on_command, .on_stop = on_stop};
+    struct registrar r = {.self = self, .loop = group_loop(self), .key_line = -1};
+    struct diag d = {0};
+    buf_init(&r.set, GENERATION_MAX);
+    if (open_state(&r, config_path, &d) != 0) {
+        report_diag(REPORT_ERROR, "start", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
+    group_begin(self, &events, &r);
+    loop_run(r.loop);
+    loop_timer_cancel(r.timer);
+    ipc_free(r.worker);
+    EVP_PKEY_free(r.keys.internal);
+    EVP_PKEY_free(r.keys.external);
+    cert_free(r.keys.internal_cert);
+    cert_free(r.keys.external_cert);
+    state_free(r.state);
+    journal_close(r.journal);
+    buf_free(&r.set);
+    authority_conf_free(&r.conf);
+    return EXIT_DONE;
+}

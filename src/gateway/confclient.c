@@ -1,0 +1,345 @@
+#include "gateway/confclient.h"
+#include "base/err.h"
+#include "net/http_client.h"
+#include "proc/confdir.h"
+#include "proc/fs.h"
+#include "proc/report.h"
+#include "xroad/directory.h"
+#include "xroad/params.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FETCH_MS 30000
+#define PART_MAX (32u << 20)
+#define ARENA_MAX (256u << 20)
+#define LOCATIONS_MAX 32
+#define CERTS_MAX 32
+
+struct confclient {
+    char anchor[2048], folder[2048], federations[1024];
+    char last[2048]; /* own instance's location that worked, with its version */
+};
+
+struct location {
+    char url[1024];
+    const struct params_list *certs[2];
+};
+
+/* One source's download: own instance or a federated one. */
+struct round {
+    struct confclient *c;
+    struct arena *a;
+    struct slice instance;
+    bool federated; /* only SHARED-PARAMETERS */
+    int64_t now_ms;
+    struct location at[LOCATIONS_MAX];
+    size_t n;
+};
+
+struct confclient *confclient_new(const char *anchor_path, const char *folder,
+                                  const char *federations)
+{
+    struct confclient *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    snprintf(c->anchor, sizeof c->anchor, "%s", anchor_path);
+    snprintf(c->folder, sizeof c->folder, "%s", folder);
+    snprintf(c->federations, sizeof c->federations, "%s", federations);
+    return c;
+}
+
+void confclient_free(struct confclient *c)
+{
+    free(c);
+}
+
+/* --- where to look --- */
+
+static void add_location(struct round *r, const char *scheme, struct slice rest,
+                         const struct params_list *certs, const struct params_list *more)
+{
+    char url[1024];
+    snprintf(url, sizeof url, "%s%.*s", scheme, SLICE_ARG(rest));
+    for (size_t i = 0; i < r->n; i++)
+        if (strcmp(r->at[i].url, url) == 0)
+            return;
+    if (r->n == LOCATIONS_MAX)
+        return;
+    struct location *l = &r->at[r->n++];
+    memcpy(l->url, url, sizeof url);
+    l->certs[0] = certs;
+    l->certs[1] = more;
+}
+
+/* The addresses that the stored parameters of the instance list, under the anchor's path. */
+static void stored_locations(struct round *r, struct slice path)
+{
+    struct params_shared *p = arena_zalloc(r->a, sizeof *p);
+    bool internal = slice_eq_str(path, "/internalconf"),
+         external = slice_eq_str(path, "/externalconf");
+    char rest[600];
+    if (p == NULL || confdir_shared(r->a, r->c->folder, r->instance, p) != 0)
+        return;
+    for (int tls = 1; tls >= 0; tls--)
+        for (size_t i = 0; i < p->n_sources; i++) {
+            const struct params_source *s = &p->sources[i];
+            snprintf(rest, sizeof rest, "%.*s%.*s", SLICE_ARG(s->address), SLICE_ARG(path));
+            add_location(r, tls ? "https://" : "http://", slice_str(rest),
+                         external ? &s->external_certs : &s->internal_certs,
+                         internal || external ? NULL : &s->external_certs);
+        }
+}
+
+static void find_locations(struct round *r, const struct params_anchor *anchor)
+{
+    struct slice path = SLICE_NONE;
+    for (size_t i = 0; i < anchor->n_sources && path.n == 0; i++) {
+        struct http_url u;
+        if (slice_starts(anchor->sources[i].address, "http://") &&
+            http_url_parse(anchor->sources[i].address, &u) == 0)
+            path = u.path;
+    }
+    if (path.n > 0)
+        stored_locations(r, path);
+    for (int tls = 1; tls >= 0; tls--)
+        for (size_t i = 0; i < anchor->n_sources; i++)
+            if (slice_starts(anchor->sources[i].address, "http://"))
+                add_location(r, tls ? "https://" : "http://",
+                             slice_from(anchor->sources[i].address, 7),
+                             &anchor->sources[i].internal_certs, NULL);
+}
+
+/* The one that worked last time is tried first. */
+static void prefer_last(struct round *r)
+{
+    size_t len = strcspn(r->c->last, "?");
+    for (size_t i = 1; !r->federated && len > 0 && i < r->n; i++) {
+        if (strlen(r->at[i].url) != len || memcmp(r->at[i].url, r->c->last, len) != 0)
+            continue;
+        struct location t = r->at[0];
+        r->at[0] = r->at[i];
+        r->at[i] = t;
+        return;
+    }
+}
+
+/* --- fetching --- */
+
+static int get(const char *url, size_t max, struct http_result *out, struct diag *d)
+{
+    int rc = http_fetch(url, "GET", SLICE_NONE, SLICE_NONE, max, FETCH_MS, out, d);
+    if (rc != 0)
+        diag_set(d, ERR_GC_CONNECTION, "%s: %s", url, d->text[0] != 0 ? d->text : err_text(rc));
+    return rc == 0 ? 0 : ERR_GC_CONNECTION;
+}
+
+/* The newest version that the location has; url gets the address with it. */
+static int get_directory(const char *base, char url[2048], struct http_result *out, struct diag *d)
+{
+    for (int v = PARAMS_VERSION_MAX; v >= PARAMS_VERSION_MIN; v--) {
+        snprintf(url, 2048, "%s%cversion=%d", base, strchr(base, '?') == NULL ? '?' : '&', v);
+        int rc = get(url, DIRECTORY_MAX, out, d);
+        if (rc != 0)
+            return rc;
+        if (out->status == 200)
+            return 0;
+        int status = out->status;
+        http_result_free(out);
+        if (status != 404)
+            return diag_set(d, ERR_GC_CONNECTION, "%s: status %d", url, status);
+    }
+    return diag_set(d, ERR_GC_CONNECTION, "%s: no version that is understood is there", base);
+}
+
+/* "http://host:port" of the location and the part's own path. */
+static void part_url(const char *location, struct slice part, char *out, size_t cap)
+{
+    const char *host = strstr(location, "://");
+    host = host == NULL ? location : host + 3;
+    size_t origin = (size_t)(host - location) + strcspn(host, "/?");
+    if (slice_starts(part, "http://") || slice_starts(part, "https://"))
+        snprintf(out, cap, "%.*s", SLICE_ARG(part));
+    else
+        snprintf(out, cap, "%.*s%s%.*s", (int)origin, location,
+                 part.n > 0 && part.p[0] == '/' ? "" : "/", SLICE_ARG(part));
+}
+
+static int get_part(struct round *r, const char *location, const struct directory_part *p,
+                    struct slice *bytes, struct diag *d)
+{
+    struct http_result res;
+    char url[2048];
+    if (confdir_read(r->a, r->c->folder, p->instance.n > 0 ? p->instance : r->instance,
+                     p->file_name, bytes) == 0 &&
+        directory_check_part(p, *bytes, NULL) == 0)
+        return 0;
+    part_url(location, p->location, url, sizeof url);
+    int rc = get(url, PART_MAX, &res, d);
+    if (rc != 0)
+        return diag_set(d, ERR_GC_PART_DOWNLOAD, "%s cannot be downloaded", url);
+    *bytes = arena_dup(r->a, buf_view(&res.body));
+    int status = res.status;
+    http_result_free(&res);
+    if (status != 200)
+        return diag_set(d, ERR_GC_PART_DOWNLOAD, "%s: status %d", url, status);
+    if (arena_failed(r->a))
+        return diag_set(d, ERR_TOO_LARGE, "the global configuration is too large");
+    return directory_check_part(p, *bytes, d);
+}
+
+/* --- judging and keeping --- */
+
+static int check_part(struct round *r, const struct directory *dir, const struct directory_part *p,
+                      struct slice bytes, struct diag *d)
+{
+    struct slice inside = r->instance;
+    int rc = 0;
+    if (slice_eq_str(p->identifier, "SHARED-PARAMETERS")) {
+        struct params_shared *s = arena_zalloc(r->a, sizeof *s);
+        rc = s == NULL ? ERR_NOMEM : params_shared_parse(r->a, bytes, dir->version, s, d);
+        inside = rc == 0 ? s->instance : inside;
+    } else if (slice_eq_str(p->identifier, "PRIVATE-PARAMETERS")) {
+        struct params_private *s = arena_zalloc(r->a, sizeof *s);
+        rc = s == NULL ? ERR_NOMEM : params_private_parse(r->a, bytes, dir->version, s, d);
+        inside = rc == 0 ? s->instance : inside;
+    }
+    if (rc == 0 && !slice_eq(inside, r->instance))
+        rc = diag_set(d, ERR_GC_INSTANCE, "%.*s is of instance '%.*s'", SLICE_ARG(p->identifier),
+                      SLICE_ARG(inside));
+    return rc;
+}
+
+static bool wanted(const struct round *r, const struct directory_part *p)
+{
+    return !r->federated || slice_eq_str(p->identifier, "SHARED-PARAMETERS");
+}
+
+/* An older directory that has not yet expired must not come back. */
+static int check_newer(struct round *r, const struct directory *dir, struct diag *d)
+{
+    int64_t stored = confdir_expires(r->a, r->c->folder, r->instance);
+    if (stored == INT64_MAX || dir->expires_ms >= stored)
+        return 0;
+    return diag_set(d, ERR_GC_OUTDATED,
+                    "the directory expires before the one that is stored: an old one was replayed");
+}
+
+static int try_location(struct round *r, const struct location *l, struct diag *d)
+{
+    struct slice certs[CERTS_MAX], bytes[DIRECTORY_PARTS_MAX];
+    struct directory *dir = arena_zalloc(r->a, sizeof *dir);
+    struct http_result res;
+    char url[2048];
+    size_t n = 0;
+    for (size_t k = 0; k < 2 && l->certs[k] != NULL; k++)
+        for (size_t i = 0; i < l->certs[k]->n && n < CERTS_MAX; i++)
+            certs[n++] = l->certs[k]->v[i];
+    int rc = dir == NULL ? ERR_NOMEM : get_directory(l->url, url, &res, d);
+    if (rc != 0)
+        return rc;
+    struct slice body = arena_dup(r->a, buf_view(&res.body));
+    http_result_free(&res);
+    rc = directory_verify(r->a, body, certs, n, r->instance, r->now_ms, dir, d);
+    rc = rc != 0 ? rc : check_newer(r, dir, d);
+    for (size_t i = 0; rc == 0 && i < dir->n; i++) {
+        if (!wanted(r, &dir->part[i]))
+            continue;
+        rc = get_part(r, url, &dir->part[i], &bytes[i], d);
+        rc = rc != 0 ? rc : check_part(r, dir, &dir->part[i], bytes[i], d);
+    }
+    for (size_t i = 0; rc == 0 && i < dir->n; i++)
+        if (wanted(r, &dir->part[i]))
+            rc = confdir_write(r->c->folder, r->instance, &dir->part[i], bytes[i], dir->expires_ms,
+                               dir->version, d);
+    if (rc == 0 && !r->federated)
+        snprintf(r->c->last, sizeof r->c->last, "%s", url);
+    return rc;
+}
+
+static int download(struct round *r, const struct params_anchor *anchor, struct diag *d)
+{
+    r->instance = anchor->instance;
+    find_locations(r, anchor);
+    prefer_last(r);
+    if (r->n == 0)
+        return diag_set(d, ERR_GC_CONNECTION, "the anchor has no http:// address to download from");
+    int rc = ERR_GC_CONNECTION;
+    for (size_t i = 0; i < r->n; i++) {
+        rc = try_location(r, &r->at[i], d);
+        if (rc == 0)
+            return 0;
+        report_diag(REPORT_DEBUG, "globalconf", NULL, d);
+    }
+    return rc;
+}
+
+/* --- federated instances --- */
+
+static bool federation_allowed(const struct confclient *c, struct slice instance)
+{
+    struct slice list = slice_str(c->federations), item;
+    bool all = false, named = false;
+    while (slice_next(&list, ',', &item)) {
+        item = slice_trim(item);
+        if (slice_ieq_str(item, "none"))
+            return false;
+        all = all || slice_ieq_str(item, "all");
+        named = named || slice_ieq(item, instance);
+    }
+    return all || named;
+}
+
+static void federated(struct round *own, struct diag *d)
+{
+    struct params_private *p = arena_zalloc(own->a, sizeof *p);
+    struct slice xml;
+    if (p == NULL ||
+        confdir_read(own->a, own->c->folder, own->instance, SLICE_LIT("private-params.xml"),
+                     &xml) != 0 ||
+        params_private_parse(own->a, xml, PARAMS_VERSION_MAX, p, d) != 0)
+        return;
+    for (size_t i = 0; i < p->n_anchors; i++) {
+        struct round *r = arena_zalloc(own->a, sizeof *r);
+        if (r == NULL || !federation_allowed(own->c, p->anchors[i].instance))
+            continue;
+        r->c = own->c;
+        r->a = own->a;
+        r->federated = true;
+        r->now_ms = own->now_ms;
+        if (download(r, &p->anchors[i], d) != 0)
+            report_diag(REPORT_WARN, "federation", NULL, d);
+    }
+}
+
+int confclient_round(struct confclient *c, int64_t now_ms, struct diag *d)
+{
+    struct arena *a = arena_new(ARENA_MAX);
+    struct round *r = a == NULL ? NULL : arena_zalloc(a, sizeof *r);
+    struct params_anchor anchor = {0};
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    int rc = r == NULL ? diag_set(d, ERR_NOMEM, "no memory for a configuration round") : 0;
+    if (rc == 0 && fs_read(c->anchor, &text, d) != 0)
+        rc = diag_set(d, ERR_ANCHOR_NOT_FOUND, "the configuration anchor %s cannot be read",
+                      c->anchor);
+    rc = rc != 0 ? rc : params_anchor_parse(a, buf_view(&text), &anchor, d);
+    if (rc == 0) {
+        r->c = c;
+        r->a = a;
+        r->now_ms = now_ms;
+        rc = download(r, &anchor, d);
+    }
+    rc = rc != 0 ? rc : confdir_own(c->folder, anchor.instance, d);
+    if (rc == 0)
+        federated(r, d);
+    buf_free(&text);
+    arena_free(a);
+    return rc;
+}
+
+int confclient_image(struct confclient *c, struct buf *image, struct diag *d)
+{
+    return confdir_compile(c->folder, image, d);
+}

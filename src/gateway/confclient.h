@@ -1,0 +1,26 @@
+/*
+ * The configuration client (globalconf.md 3, 5, 8): downloads the signed directory and its parts
+ * from where anchor and stored parameters say, verifies, and keeps them on disk in X-Road's layout.
+ * Blocking: only the agent uses it.
+ */
+#ifndef SILD_GATEWAY_CONFCLIENT_H
+#define SILD_GATEWAY_CONFCLIENT_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/diag.h"
+
+#include <stdint.h>
+
+struct confclient;
+/* folder: where it is kept, e.g. "<dir>/globalconf". federations: "none", "all" or comma list. */
+struct confclient *confclient_new(const char *anchor_path, const char *folder,
+                                  const char *federations);
+void confclient_free(struct confclient *c);
+
+/* One round: own instance, then allowed federated ones (their failures are only reported). */
+int confclient_round(struct confclient *c, int64_t now_ms, struct diag *d) MUST_USE;
+/* Compiles what is on disk into an image (xroad/globalconf.h). */
+int confclient_image(struct confclient *c, struct buf *image, struct diag *d) MUST_USE;
+
+#endif

@@ -1,0 +1,73 @@
+#include "gateway/conffile.h"
+#include "base/err.h"
+#include "proc/fs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CONF_ARENA (16u << 20)
+#define FILE_MAX (1u << 20)
+
+void conffile_path(const struct conffile *c, struct slice name, char *out, size_t cap)
+{
+    if (name.n > 0 && name.p[0] == '/')
+        snprintf(out, cap, "%.*s", SLICE_ARG(name));
+    else
+        snprintf(out, cap, "%s/%.*s", c->folder, SLICE_ARG(name));
+}
+
+static int load(void *ctx, const char *name, struct slice *bytes, struct diag *d)
+{
+    struct conffile *c = ctx;
+    char path[2048];
+    struct buf b;
+    conffile_path(c, slice_str(name), path, sizeof path);
+    buf_init(&b, FILE_MAX);
+    int rc = fs_read(path, &b, d);
+    *bytes = arena_dup(c->a, buf_view(&b));
+    buf_free(&b);
+    return rc;
+}
+
+/* The folder of the configuration's own keys, journals and state, made absolute to the file. */
+static void settle_dir(struct conffile *c)
+{
+    char path[2048];
+    conffile_path(c, c->conf.dir, path, sizeof path);
+    c->conf.dir = arena_dup(c->a, slice_str(path));
+    conffile_path(c, c->conf.anchor, path, sizeof path);
+    c->conf.anchor = arena_dup(c->a, slice_str(path));
+}
+
+int conffile_read(const char *path, struct conffile *out, struct diag *d)
+{
+    memset(out, 0, sizeof *out);
+    buf_init(&out->text, FILE_MAX);
+    out->a = arena_new(CONF_ARENA);
+    if (out->a == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the configuration");
+    const char *slash = strrchr(path, '/');
+    snprintf(out->folder, sizeof out->folder, "%.*s", slash == NULL ? 1 : (int)(slash - path),
+             slash == NULL ? "." : path);
+    int rc = fs_read(path, &out->text, d);
+    if (rc == 0)
+        rc = serverconf_parse(out->a, buf_view(&out->text), load, out, &out->conf, d);
+    if (rc != 0) {
+        diag_where(d, "%s", path);
+        return rc;
+    }
+    settle_dir(out);
+    return 0;
+}
+
+void conffile_free(struct conffile *c)
+{
+    buf_free(&c->text);
+    arena_free(c->a);
+    c->a = NULL;
+}
+
+int conffile_inline(struct conffile *c, struct buf *out, struct diag *d)
+{
+    return serverconf_inline(c->a, buf_view(&c->text), load, c, out, d);
+}

@@ -1,0 +1,22 @@
+/* The gateway's configuration file, read with the files that it names: for processes that may open
+ * files. */
+#ifndef SILD_GATEWAY_CONFFILE_H
+#define SILD_GATEWAY_CONFFILE_H
+
+#include "gateway/serverconf.h"
+
+struct conffile {
+    struct arena *a;
+    struct buf text;
+    struct serverconf conf;
+    char folder[1024]; /* of the file: relative names are below it */
+};
+/* ERR_MALFORMED_SERVER_CONF with file and line. Free it also after a failure. */
+int conffile_read(const char *path, struct conffile *out, struct diag *d) MUST_USE;
+void conffile_free(struct conffile *c);
+/* The text with files inlined, for a snapshot. */
+int conffile_inline(struct conffile *c, struct buf *out, struct diag *d) MUST_USE;
+/* Absolute, or below the configuration file's folder. */
+void conffile_path(const struct conffile *c, struct slice name, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,570 @@
+#include "gateway/consumer.h"
+#include "base/err.h"
+#include "gateway/metadata_service.h"
+#include "proc/report.h"
+
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROXY_VERSION "7.8.0" /* the level of the protocol that is spoken */
+#define PART_MAX MESSAGE_PART_MAX
+#define PREFIX "server.clientproxy"
+
+static void advance(struct consumer *c);
+
+void consumer_free(struct consumer *c)
+{
+    if (c->call != NULL)
+        http_call_cancel(c->call);
+    peer_judge_cancel(c->judging);
+    ask_cancel(c->w->ask, c->asked_sign);
+    ask_cancel(c->w->ask, c->asked_log);
+    body_free(&c->body);
+    body_free(&c->resp_body);
+    buf_free(&c->part);
+    buf_free(&c->fault_xml);
+    message_reader_free(c->reader);
+    snapshot_unref(c->snap);
+    free(c);
+}
+
+/* Gives a fault back, or cuts the connection when an answer has begun. */
+static void give_fault(struct http_exchange *x, const struct fault *f)
+{
+    const struct http_head *h = http_exchange_head(x);
+    struct buf accept, body, extra;
+    struct slice value;
+    const char *type;
+    buf_init(&accept, HTTP_HEAD_MAX);
+    buf_init(&body, 16384);
+    buf_init(&extra, 1024);
+    for (size_t at = 0; http_each(h, "accept", &at, &value);)
+        buf_printf(&accept, "%s%.*s", accept.n > 0 ? ", " : "", SLICE_ARG(value));
+    fault_to_rest(f, buf_view(&accept), &body, &type);
+    buf_printf(&extra, "X-Road-Error: %s\r\n", f->code);
+    http_reply(x, fault_http_status(f), type, buf_view(&extra), buf_view(&body));
+    buf_free(&accept);
+    buf_free(&body);
+    buf_free(&extra);
+}
+
+static void stop_call(struct consumer *c)
+{
+    if (c->call != NULL)
+        http_call_cancel(c->call);
+    c->call = NULL;
+    peer_judge_cancel(c->judging);
+    c->judging = NULL;
+    ask_cancel(c->w->ask, c->asked_sign);
+    ask_cancel(c->w->ask, c->asked_log);
+    c->asked_sign = c->asked_log = 0;
+    c->call_over = true;
+}
+
+void consumer_pass_fault(struct consumer *c, const struct fault *f)
+{
+    stop_call(c);
+    if (c->replying) {
+        http_abort(c->x);
+        return;
+    }
+    c->replying = true;
+    give_fault(c->x, f);
+}
+
+void consumer_fail_as(struct consumer *c, const char *phase, const struct diag *d)
+{
+    struct fault f;
+    char uuid[37];
+    worker_uuid(uuid);
+    fault_make(&f, "", d, uuid);
+    if (phase != NULL)
+        fault_prefix(&f, phase);
+    fault_prefix(&f, PREFIX);
+    report_diag(REPORT_WARN, f.code, uuid, d);
+    consumer_pass_fault(c, &f);
+}
+
+void consumer_fail(struct consumer *c, const struct diag *d)
+{
+    consumer_fail_as(c, NULL, d);
+}
+
+/* --- the information system: who is asking, may it --- */
+
+static bool has_cert(const struct serverconf_client *cl, struct slice der)
+{
+    for (size_t i = 0; i < cl->n_certs; i++)
+        if (slice_eq(cl->certs[i], der))
+            return true;
+    return false;
+}
+
+/* transport.md 9. */
+static int authenticate(const struct serverconf_client *cl, struct conn *conn, struct slice name,
+                        struct diag *d)
+{
+    struct slice chain[1];
+    if (cl->connection == SERVERCONF_HTTP)
+        return 0;
+    if (!conn_is_tls(conn))
+        return diag_set(d, ERR_SSL_AUTH,
+                        "Client (%.*s) specifies HTTPS but made a plaintext connection",
+                        SLICE_ARG(name));
+    if (cl->connection == SERVERCONF_HTTPS)
+        return 0;
+    if (conn_peer_chain(conn, chain, 1) == 0)
+        return diag_set(d, ERR_SSL_AUTH,
+                        "Client (%.*s) specifies HTTPS with a certificate but did not supply a TLS "
+                        "certificate",
+                        SLICE_ARG(name));
+    if (cl->n_certs == 0)
+        return diag_set(d, ERR_SSL_AUTH, "Client (%.*s) has no IS certificates", SLICE_ARG(name));
+    if (!has_cert(cl, chain[0]))
+        return diag_set(d, ERR_SSL_AUTH,
+                        "Client (%.*s) TLS certificate does not match any IS certificates",
+                        SLICE_ARG(name));
+    return 0;
+}
+
+static int check_client(struct consumer *c, struct diag *d)
+{
+    const struct serverconf_client *cl = serverconf_client(&c->snap->conf, &c->req.client);
+    struct buf name;
+    buf_init(&name, 2048);
+    id_client_short(&name, &c->req.client);
+    int rc;
+    if (cl == NULL || !cl->registered)
+        rc = diag_set(d, ERR_UNKNOWN_MEMBER, "Client '%s' not found", buf_cstr(&name));
+    else
+        rc = authenticate(cl, http_exchange_conn(c->x), buf_view(&name), d);
+    buf_free(&name);
+    return rc;
+}
+
+/* --- the call to the provider's server --- */
+
+static void on_judged(void *ctx, const struct diag *why)
+{
+    struct consumer *c = ctx;
+    c->judging = NULL;
+    if (why == NULL) {
+        http_call_proceed(c->call);
+        return;
+    }
+    c->refused_by_us = true;
+    c->refusal = *why;
+    http_call_refuse(c->call, why);
+}
+
+static void on_connected(void *ctx, struct http_call *call, struct conn *conn)
+{
+    struct consumer *c = ctx;
+    (void)call;
+    c->judging = peer_judge(c->w, c->snap, conn, &c->req.service.provider, on_judged, c);
+}
+
+static bool on_reuse(void *ctx, struct http_call *call, struct conn *conn)
+{
+    struct consumer *c = ctx;
+    (void)call;
+    return peer_judged(c->w, c->snap, conn, &c->req.service.provider);
+}
+
+static void on_ready(void *ctx, struct http_call *call)
+{
+    struct consumer *c = ctx;
+    (void)call;
+    c->connected = true;
+    advance(c);
+}
+
+static void on_call_drain(void *ctx, struct http_call *call)
+{
+    struct consumer *c = ctx;
+    (void)call;
+    if (!c->body_done)
+        http_exchange_resume(c->x);
+}
+
+static void on_call_error(void *ctx, struct http_call *call, const struct diag *why)
+{
+    struct consumer *c = ctx;
+    struct diag d = c->refused_by_us ? c->refusal : *why;
+    (void)call;
+    c->call = NULL;
+    if (c->refused_by_us) {
+        consumer_fail_as(c, "ssl_authentication_failed", &d);
+        return;
+    }
+    if (!c->connected)
+        diag_set(&d, ERR_NETWORK, "Could not connect to any target host: %s", why->text);
+    consumer_fail(c, &d);
+}
+
+static const struct http_call_events call_events = {
+    .on_connected = on_connected,
+    .on_reuse = on_reuse,
+    .on_ready = on_ready,
+    .on_drain = on_call_drain,
+    .on_head = consumer_on_head,
+    .on_body = consumer_on_body,
+    .on_end = consumer_on_end,
+    .on_error = on_call_error,
+};
+
+static int start_call(struct consumer *c, struct diag *d)
+{
+    struct net_addr addrs[PEER_ADDRS_MAX];
+    size_t n;
+    struct slice type = http_get(http_exchange_head(c->x), "content-type");
+    char host[80];
+    int rc =
+        peer_addresses(c->w, c->snap, &c->req.service.provider,
+                       c->req.has_security_server ? &c->req.security_server : NULL, addrs, &n, d);
+    if (rc != 0)
+        return rc;
+    uint8_t random[30];
+    if (RAND_bytes(random, sizeof random) != 1)
+        return diag_set(d, ERR_INTERNAL, "no random bytes");
+    message_boundary(random, c->writer.boundary);
+    net_addr_print(&addrs[0], host, sizeof host);
+    char *head = arena_printf(
+        c->a,
+        "POST / HTTP/1.1\r\nHost: %s\r\n"
+        "Content-Type: multipart/mixed; charset=UTF-8; boundary=%s\r\n"
+        "Transfer-Encoding: chunked\r\nx-hash-algorithm: SHA-512\r\n"
+        "x-proxy-version: " PROXY_VERSION "\r\nx-original-content-type: %.*s\r\n"
+        "x-road-request-id: %s\r\nx-road-message-type: REST\r\n",
+        n == 1 ? host : "localhost", c->writer.boundary, SLICE_ARG(type), c->request_id);
+    if (head == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for a request");
+    struct http_target t = {.addrs = addrs,
+                            .n = n,
+                            .tls = c->w->peer_client,
+                            .pool_key = slice_str(host),
+                            .repeatable = false};
+    c->call = http_call_start(c->w->peers, &t, slice_str(head), &call_events, c);
+    return c->call != NULL ? 0 : diag_set(d, ERR_NOMEM, "no memory for a call");
+}
+
+/* --- signing and logging --- */
+
+/* Keeps the signature document and its chains; the result's slices end with the callback. */
+static int keep_signature(struct consumer *c, const struct signer_result *r, struct diag *d)
+{
+    struct snapshot *s = c->snap;
+    const struct cert *cert = s->cert[c->key];
+    struct xades_spec spec = {.batch = r->result.n > 0,
+                              .data = c->part_digest,
+                              .signing_time_ms = r->signing_time_ms,
+                              .cert = cert,
+                              .alg = sign_alg_for_key(cert->key)};
+    struct buf doc;
+    if (spec.batch)
+        digest_of(DIGEST_SHA512, r->result, &spec.data);
+    buf_init(&doc, MESSAGE_SIGNATURE_MAX);
+    int rc = xades_print(&spec, r->value, NULL, 0, &s->ocsp[c->key], 1, &doc);
+    c->signature = arena_dup(c->a, buf_view(&doc));
+    buf_free(&doc);
+    c->chain_result = arena_dup(c->a, r->result);
+    c->chain = arena_dup(c->a, r->chain);
+    if (rc != 0 || arena_failed(c->a))
+        return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE, "the signature document is too large");
+    digest_of(DIGEST_SHA512, c->signature, &c->signature_hash);
+    return 0;
+}
+
+static void on_signed(void *ctx, const struct signer_result *r, const struct diag *why)
+{
+    struct consumer *c = ctx;
+    struct diag d = {0};
+    c->asked_sign = 0;
+    if (why != NULL) {
+        consumer_fail_as(c, "cannot_create_signature", why);
+        return;
+    }
+    if (keep_signature(c, r, &d) != 0) {
+        consumer_fail(c, &d);
+        return;
+    }
+    c->signed_ = true;
+    advance(c);
+}
+
+static int ask_for_signature(struct consumer *c, struct diag *d)
+{
+    struct id_client member = c->req.client;
+    member.subsystem = SLICE_NONE;
+    struct buf name;
+    buf_init(&name, 2048);
+    id_client_short(&name, &member);
+    struct signer_message m = {.member = buf_view(&name), .parts = 1, .part = {c->part_digest}};
+    if (c->body.present) {
+        m.parts = 2;
+        m.part[1] = c->body.digest;
+    }
+    c->asked_sign = ask_sign(c->w->ask, &m, on_signed, c, d);
+    buf_free(&name);
+    c->signing = true;
+    return c->asked_sign != 0 ? 0 : ERR_IO;
+}
+
+static void on_logged(void *ctx, const struct diag *why)
+{
+    struct consumer *c = ctx;
+    c->asked_log = 0;
+    if (why != NULL) {
+        consumer_fail_as(c, "logging_failed", why);
+        return;
+    }
+    c->logged = true;
+    advance(c);
+}
+
+static int ask_for_log(struct consumer *c, struct diag *d)
+{
+    struct buf party;
+    buf_init(&party, 2048);
+    id_client_short(&party, &c->req.client);
+    struct record_message m = {.side = RECORD_CONSUMER,
+                               .response = false,
+                               .has_body = c->body.present,
+                               .time_ms = loop_wall_ms(c->w->loop),
+                               .signature_hash = c->signature_hash,
+                               .body_size = c->body.size,
+                               .id = c->req.id,
+                               .request_id = slice_str(c->request_id),
+                               .party = buf_view(&party),
+                               .head = buf_view(&c->part),
+                               .result = c->chain_result,
+                               .chain = c->chain,
+                               .signature = c->signature};
+    if (c->body.present)
+        m.body_hash = c->body.digest;
+    c->asked_log = ask_log(c->w->ask, &m, -1, on_logged, c, d);
+    buf_free(&party);
+    return c->asked_log != 0 ? 0 : ERR_LOGGING_FAILED;
+}
+
+/* --- sending --- */
+
+/* OCSP responses of the own TLS chain, then the REST part: everything before the body. */
+static int send_front(struct consumer *c, struct diag *d)
+{
+    struct snapshot *s = c->snap;
+    struct buf out;
+    int auth = snapshot_auth_key(s);
+    if (auth < 0 || s->ocsp[auth].n == 0)
+        return diag_set(d, ERR_IO,
+                        "there is no OCSP response for this server's authentication certificate");
+    buf_init(&out, MESSAGE_OCSP_MAX * MESSAGE_OCSP_BYTES + PART_MAX);
+    message_part(&c->writer, "application/ocsp-response", s->ocsp[auth], &out);
+    for (size_t i = 0; i < s->n_chain; i++)
+        if (s->chain_ocsp[i].n > 0)
+            message_part(&c->writer, "application/ocsp-response", s->chain_ocsp[i], &out);
+    message_part(&c->writer, "application/x-road-rest-request", buf_view(&c->part), &out);
+    if (c->body.present)
+        message_part_begin(&c->writer, "application/x-road-rest-body", &out);
+    http_call_write(c->call, buf_view(&out));
+    buf_free(&out);
+    c->head_sent = true;
+    return 0;
+}
+
+static void send_rest(struct consumer *c)
+{
+    struct buf out;
+    buf_init(&out, MESSAGE_SIGNATURE_MAX + 2 * MESSAGE_CHAIN_MAX + 4096);
+    if (c->chain_result.n > 0) {
+        message_part(&c->writer, "application/hash-chain-result", c->chain_result, &out);
+        message_part(&c->writer, "application/hash-chain", c->chain, &out);
+    }
+    message_part(&c->writer, "signature/bdoc-1.0/ts", c->signature, &out);
+    message_finish(&c->writer, &out);
+    http_call_write(c->call, buf_view(&out));
+    http_call_end(c->call);
+    buf_free(&out);
+}
+
+/* A body that outgrew memory begins to flow: what was held goes first, then pieces as they come. */
+static int begin_stream(struct consumer *c, struct diag *d)
+{
+    int rc = send_front(c, d);
+    if (rc != 0)
+        return rc;
+    http_call_write(c->call, buf_view(&c->body.mem));
+    body_stream(&c->body);
+    c->sending = true;
+    http_exchange_resume(c->x);
+    return 0;
+}
+
+/* Does whatever can be done next; called after each thing that happened. */
+static void advance(struct consumer *c)
+{
+    struct diag d = {0};
+    int rc = 0;
+    if (c->call_over || c->replying)
+        return;
+    if (!c->body_done) {
+        if (c->connected && !c->sending && c->body.mem.n > BODY_MEMORY)
+            rc = begin_stream(c, &d);
+    } else if (!c->signing) {
+        rc = ask_for_signature(c, &d);
+    } else if (c->signed_ && c->connected && !c->logged && c->asked_log == 0) {
+        rc = ask_for_log(c, &d);
+    } else if (c->logged) {
+        if (!c->head_sent)
+            rc = send_front(c, &d);
+        if (rc == 0 && !c->sending && c->body.present)
+            http_call_write(c->call, buf_view(&c->body.mem));
+        if (rc == 0)
+            send_rest(c);
+        c->sending = true;
+    }
+    if (rc != 0)
+        consumer_fail(c, &d);
+}
+
+/* --- the handler of 8080 and 8443 --- */
+
+static int begin(struct consumer *c, struct diag *d)
+{
+    const struct http_head *h = http_exchange_head(c->x);
+    char fallback[37];
+    int rc = globalconf_check_valid(c->snap->gc, loop_wall_ms(c->w->loop), d);
+    if (rc != 0)
+        return rc;
+    if (snapshot_auth_key(c->snap) < 0 || c->w->peer_client == NULL)
+        return diag_set(d, ERR_SSL_AUTH, "Security server has no authentication certificate");
+    worker_uuid(c->request_id);
+    worker_uuid(fallback);
+    rc = rest_request_from_http(c->a, h, c->request_id, globalconf_instance(c->snap->gc), fallback,
+                                &c->req, d);
+    rc = rc != 0 ? rc : check_client(c, d);
+    if (rc != 0)
+        return rc;
+    c->key = snapshot_sign_key(c->snap, &c->req.client, loop_wall_ms(c->w->loop), d);
+    if (c->key < 0)
+        return d->code;
+    rest_request_print(&c->req, &c->part);
+    if (c->part.failed)
+        return diag_set(d, ERR_TOO_LARGE, "the request's head is too large");
+    digest_of(DIGEST_SHA512, buf_view(&c->part), &c->part_digest);
+    return start_call(c, d);
+}
+
+/* Held bodies need no spool here: beyond memory they flow to the peer, so the source only waits. */
+static void on_request_spool(void *ctx)
+{
+    (void)ctx;
+}
+
+static void refuse_early(struct worker *w, struct http_exchange *x, int code, const char *text)
+{
+    struct fault f;
+    struct diag d = {0};
+    char uuid[37];
+    (void)w;
+    worker_uuid(uuid);
+    diag_set(&d, code, "%s", text);
+    fault_make(&f, PREFIX, &d, uuid);
+    report_diag(REPORT_WARN, f.code, uuid, &d);
+    give_fault(x, &f);
+}
+
+static void on_request(void *server_ctx, struct http_exchange *x)
+{
+    struct worker *w = server_ctx;
+    const struct http_head *h = http_exchange_head(x);
+    struct diag d = {0};
+    if (w->snap == NULL || w->snap->gc == NULL || !ask_connected(w->ask)) {
+        refuse_early(w, x, ERR_GC_OUTDATED,
+                     "The global configuration has not been read yet: try again in a moment");
+        return;
+    }
+    if (!slice_starts(h->target, "/r1/")) {
+        if (!metadata_service_local(w, x))
+            refuse_early(w, x, ERR_INVALID_REQUEST,
+                         "Only REST (/r1/…) and /listClients are served here");
+        return;
+    }
+    struct consumer *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        refuse_early(w, x, ERR_NOMEM, "No memory for another request: try again");
+        return;
+    }
+    c->w = w;
+    c->snap = snapshot_ref(w->snap);
+    c->x = x;
+    c->a = http_exchange_arena(x);
+    buf_init(&c->part, PART_MAX);
+    buf_init(&c->fault_xml, PART_MAX);
+    body_init(&c->body, w->ask, on_request_spool, c);
+    body_init(&c->resp_body, w->ask, consumer_on_reply_spool, c);
+    http_exchange_set(x, c);
+    if (begin(c, &d) != 0)
+        consumer_fail(c, &d);
+}
+
+/* Holds up to the memory limit without asking for a file; beyond it the body waits for the call. */
+static void on_body(void *ctx, struct http_exchange *x, struct slice piece)
+{
+    struct consumer *c = ctx;
+    struct diag d = {0};
+    if (c == NULL || c->call_over || c->replying)
+        return;
+    bool small = c->body.mem.n + piece.n <= BODY_MEMORY;
+    if (body_take(&c->body, piece, &d) != 0) {
+        consumer_fail(c, &d);
+        return;
+    }
+    if (c->sending) {
+        http_call_write(c->call, piece);
+        if (http_call_queued(c->call) > CONN_QUEUE_MARK)
+            http_exchange_pause(x);
+        return;
+    }
+    if (small)
+        return;
+    http_exchange_pause(x);
+    advance(c);
+}
+
+static void on_body_end(void *ctx, struct http_exchange *x)
+{
+    struct consumer *c = ctx;
+    (void)x;
+    if (c == NULL || c->call_over || c->replying)
+        return;
+    body_finish(&c->body);
+    c->body_done = true;
+    advance(c);
+}
+
+static void on_drain(void *ctx, struct http_exchange *x)
+{
+    struct consumer *c = ctx;
+    (void)x;
+    if (c != NULL && c->replying)
+        consumer_pump_reply(c);
+}
+
+static void on_done(void *ctx, struct http_exchange *x, bool aborted)
+{
+    struct consumer *c = ctx;
+    (void)x;
+    (void)aborted;
+    if (c != NULL)
+        consumer_free(c);
+}
+
+const struct http_handler consumer_handler = {
+    .on_request = on_request,
+    .on_body = on_body,
+    .on_body_end = on_body_end,
+    .on_drain = on_drain,
+    .on_done = on_done,
+};

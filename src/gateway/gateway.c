@@ -1,0 +1,144 @@
+#include "gateway/gateway.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "gateway/agent.h"
+#include "gateway/conffile.h"
+#include "gateway/mlog.h"
+#include "gateway/worker.h"
+#include "keys/signer.h"
+#include "proc/group.h"
+#include "proc/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BATCH_MAX 64
+
+static int key_run(struct group_self *self, const char *config_path)
+{
+    struct conffile file;
+    struct diag d = {0};
+    struct signer_key keys[SERVERCONF_KEYS_MAX] = {{0}};
+    char dir[2048];
+    if (conffile_read(config_path, &file, &d) != 0) {
+        report_diag(REPORT_ERROR, "start", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < file.conf.n_keys; i++) {
+        const struct serverconf_key *k = &file.conf.keys[i];
+        struct buf member;
+        if (k->cert.n == 0)
+            continue; /* a key that waits for its certificate signs nothing yet */
+        buf_init(&member, 1024);
+        id_client_short(&member, &k->member);
+        keys[n].name = arena_cstr(file.a, k->name);
+        keys[n].use = k->signing ? SIGNER_MESSAGE : SIGNER_TLS;
+        keys[n].member = k->signing ? arena_cstr(file.a, buf_view(&member)) : NULL;
+        keys[n].cert = k->cert;
+        n++;
+        buf_free(&member);
+    }
+    snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(file.conf.dir));
+    int code = signer_run(self, dir, keys, n, BATCH_MAX);
+    conffile_free(&file);
+    return code;
+}
+
+static int listeners(const struct serverconf *c, struct group_listen *out, size_t *n,
+                     struct diag *d)
+{
+    const struct {
+        const char *name;
+        struct slice addr;
+    } all[] = {{"http", c->http}, {"https", c->https}, {"peer", c->peer}, {"ocsp", c->ocsp}};
+    *n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        if (all[i].addr.n == 0)
+            continue;
+        out[*n].name = all[i].name;
+        int rc = net_addr_parse_text(all[i].addr, &out[*n].addr, d);
+        if (rc != 0)
+            return rc;
+        ++*n;
+    }
+    return 0;
+}
+
+static int fail(const struct diag *d, int code)
+{
+    char text[900];
+    diag_print(d, text, sizeof text);
+    fprintf(stderr, "sild gateway: %s\n", text);
+    return code;
+}
+
+static int run(const char *config, const char *child)
+{
+    struct group_child children[] = {
+        {.name = "key", .count = 1, .run = key_run},
+        {.name = "agent", .count = 1, .alone = true, .peers = {"log"}, .run = agent_run},
+        {.name = "log", .count = 1, .run = mlog_run},
+        {.name = "worker",
+         .count = 2,
+         .alone = true,
+         .peers = {"key", "key!", "log", "agent"},
+         .listens = {"http", "https", "peer", "ocsp"},
+         .run = worker_run},
+    };
+    struct group_listen listens[4];
+    struct conffile file;
+    struct diag d = {0};
+    struct group_spec spec = {.role = "gateway",
+                              .children = children,
+                              .n = ARRAY_LEN(children),
+                              .listens = listens,
+                              .config_path = config};
+    if (child != NULL)
+        return group_run_child(&spec, child);
+    int rc = conffile_read(config, &file, &d);
+    rc = rc != 0 ? rc : listeners(&file.conf, listens, &spec.n_listens, &d);
+    if (rc != 0) {
+        conffile_free(&file);
+        return fail(&d, EXIT_COULD_NOT);
+    }
+    char dir[2048];
+    snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(file.conf.dir));
+    spec.dir = dir;
+    children[3].count = file.conf.workers;
+    int code = group_run(&spec);
+    conffile_free(&file);
+    return code;
+}
+
+int gateway_main(int argc, char **argv)
+{
+    const char *config = NULL, *child = NULL;
+    const struct opt opts[] = {
+        {"--config", "FILE", "configuration (see sild(1))", &config, NULL},
+        {"--child", "NAME", "internal: run as this child of the gateway", &child, NULL},
+        {NULL, NULL, NULL, NULL, NULL},
+    };
+    const struct opt_command cmd = {
+        .usage = "sild gateway --config FILE",
+        .text = "Runs a gateway (security server): exchanges signed messages for the information\n"
+                "systems behind it. Stops on SIGTERM or Ctrl-C after what is in hand.",
+        .opts = opts,
+    };
+    struct diag d = {0};
+    char *args[argc + 1];
+    int rc = opt_parse(&cmd, argc, argv, args, &d);
+    if (rc == OPT_HELP) {
+        struct buf help;
+        buf_init(&help, 16384);
+        opt_help(&cmd, &help);
+        fputs(buf_cstr(&help), stdout);
+        buf_free(&help);
+        return EXIT_DONE;
+    }
+    if (rc == 0 && config == NULL)
+        diag_set(&d, ERR_USAGE, "--config FILE is missing");
+    if (rc != 0 || config == NULL)
+        return fail(&d, EXIT_USE);
+    return run(config, child);
+}

@@ -1,0 +1,359 @@
+#include "gateway/mlog.h"
+#include "base/cursor.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "gateway/blobs.h"
+#include "gateway/conffile.h"
+#include "gateway/frames.h"
+#include "gateway/seal.h"
+#include "gateway/snapshot.h"
+#include "gateway/stamping.h"
+#include "journal/journal.h"
+#include "proc/report.h"
+#include "proc/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WORKERS_MAX 16
+#define WAITING_MAX 8192
+#define STOP_STAMP_MS 3000
+
+/* A record that waits for the sync that covers it. */
+struct waiting {
+    struct ipc *line;
+    uint64_t id, seq;
+    struct digest hash;
+};
+
+struct mlog {
+    struct group_self *self;
+    struct loop *loop;
+    char dir[2048];
+    struct journal *journal;
+    struct snapshot *snap;
+    struct ipc *worker[WORKERS_MAX];
+    struct blobs *blobs;
+    struct stamping *stamping;
+    struct waiting waiting[WAITING_MAX];
+    size_t n;
+    bool sync_due;
+    bool failed; /* the journal refuses until a sync succeeds */
+    struct buf payload, answer, sealed;
+};
+
+static void refuse(struct mlog *m, struct ipc *line, uint64_t id, const struct diag *d)
+{
+    buf_reset(&m->answer);
+    frames_put_refused(&m->answer, d);
+    if (ipc_send(line, FRAME_REFUSED, 0, id, buf_view(&m->answer), -1, false) != 0)
+        report(REPORT_ERROR, "log", "a refusal could not be sent to a worker");
+}
+
+/* All records so far are on the disk, or none that waits is acknowledged. */
+static void sync_now(void *ctx)
+{
+    struct mlog *m = ctx;
+    struct diag d = {0};
+    m->sync_due = false;
+    int rc = m->n == 0 && !m->failed ? 0 : journal_sync(m->journal, &d);
+    m->failed = rc != 0;
+    for (size_t i = 0; i < m->n; i++) {
+        struct waiting *w = &m->waiting[i];
+        if (w->line == NULL)
+            continue;
+        if (rc != 0) {
+            refuse(m, w->line, w->id, &d);
+            continue;
+        }
+        buf_reset(&m->answer);
+        wr_u64(&m->answer, w->seq);
+        if (ipc_send(w->line, FRAME_LOGGED, 0, w->id, buf_view(&m->answer), -1, false) != 0)
+            report(REPORT_ERROR, "log", "an acknowledgement could not be sent to a worker");
+    }
+    for (size_t i = 0; rc == 0 && i < m->n; i++)
+        stamping_add(m->stamping, m->waiting[i].seq, &m->waiting[i].hash);
+    m->n = 0;
+    if (rc != 0)
+        report_diag(REPORT_ERROR, "log", NULL, &d);
+}
+
+static void sync_soon(struct mlog *m)
+{
+    if (m->sync_due)
+        return;
+    m->sync_due = true;
+    loop_defer(m->loop, sync_now, m);
+}
+
+/* A large body to be kept, from the worker's file. */
+static int read_body(struct mlog *m, int fd, uint64_t size, struct buf *out, struct diag *d)
+{
+    if (m->snap == NULL || size > m->snap->conf.body_max)
+        return diag_set(d, ERR_TOO_LARGE, "Message size exceeds maximum loggable size");
+    uint8_t *p = buf_room(out, (size_t)size);
+    uint64_t at = 0;
+    while (p != NULL && at < size) {
+        ssize_t n = pread(fd, p + at, (size_t)(size - at), (off_t)at);
+        if (n <= 0)
+            break;
+        at += (uint64_t)n;
+    }
+    if (p == NULL || at < size)
+        return diag_set(d, ERR_IO, "a large body cannot be read from its file");
+    out->n += (size_t)size;
+    return 0;
+}
+
+/* Replaces the plain body of the record by the sealed one. */
+static int seal(struct mlog *m, struct record_message *r, int fd, struct diag *d)
+{
+    struct buf plain;
+    struct slice body = r->sealed_body;
+    int rc = 0;
+    if (m->snap == NULL || m->snap->conf.log_owner.n == 0)
+        return diag_set(d, ERR_MALFORMED_SERVER_CONF,
+                        "a service keeps bodies, but [log] owner_key is not set");
+    buf_init(&plain, JOURNAL_RECORD_MAX);
+    if (fd >= 0) {
+        rc = read_body(m, fd, r->body_size, &plain, d);
+        body = buf_view(&plain);
+    }
+    buf_reset(&m->sealed);
+    if (rc == 0)
+        rc = seal_body(m->snap->conf.log_owner, body, &r->body_hash, &m->sealed, d);
+    r->sealed_body = buf_view(&m->sealed);
+    buf_wipe(&plain);
+    return rc;
+}
+
+static int append(struct mlog *m, struct record_message *r, uint64_t *seq, struct diag *d)
+{
+    struct record_piece piece[RECORD_PIECES_MAX];
+    size_t n = record_split(r->signature, piece);
+    uint64_t segment = journal_segment(m->journal);
+    int rc = blobs_store(m->blobs, m->journal, piece, n, r->time_ms, d);
+    if (rc != 0)
+        return rc;
+    memcpy(r->piece, piece, n * sizeof *piece);
+    r->n_pieces = n;
+    buf_reset(&m->payload);
+    record_message_put(&m->payload, r);
+    if (m->payload.failed)
+        return diag_set(d, ERR_TOO_LARGE, "a message record is over 16 MiB");
+    rc = journal_append(m->journal, RECORD_MESSAGE, 0, r->time_ms, r->id, buf_view(&m->payload),
+                        seq, d);
+    if (rc == 0 && journal_segment(m->journal) != segment)
+        rc = blobs_repeat(m->blobs, m->journal, piece, n, r->time_ms, d);
+    return rc;
+}
+
+static int take_record(struct mlog *m, struct ipc *line, const struct ipc_frame *f, struct diag *d)
+{
+    struct record_message r;
+    uint64_t seq;
+    int rc = record_message_get(f->body, &r, d);
+    rc = rc != 0 ? rc : stamping_may_log(m->stamping, d);
+    if (rc == 0 && r.id.n > 255)
+        rc = diag_set(d, ERR_DATABASE, "X-Road-Id is longer than 255 bytes");
+    if (rc == 0 && r.body_kept)
+        rc = seal(m, &r, f->fd, d);
+    if (rc == 0 && m->n == WAITING_MAX)
+        rc = diag_set(d, ERR_AGAIN, "the message log is overloaded");
+    if (rc != 0)
+        return rc;
+    rc = append(m, &r, &seq, d);
+    if (rc != 0) {
+        m->failed = true; /* try to get the journal going again at the end of this turn */
+        sync_soon(m);
+        return rc;
+    }
+    m->waiting[m->n++] = (struct waiting){line, f->id, seq, r.signature_hash};
+    sync_soon(m);
+    return 0;
+}
+
+/* An unlinked file below the log's folder, for a worker that may open none. */
+static void give_spool(struct mlog *m, struct ipc *line, uint64_t id)
+{
+    struct diag d = {0};
+    int fd = open(m->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        diag_set(&d, err_from_errno(errno), "no file for a large body: %s", strerror(errno));
+        refuse(m, line, id, &d);
+        return;
+    }
+    if (ipc_send(line, FRAME_SPOOL_IS, 0, id, SLICE_NONE, fd, true) != 0)
+        close(fd);
+}
+
+static void on_worker_frame(void *ctx, struct ipc *line, const struct ipc_frame *f)
+{
+    struct mlog *m = ctx;
+    struct diag d = {0};
+    if (f->type == FRAME_SPOOL)
+        give_spool(m, line, f->id);
+    else if (f->type == FRAME_LOG && take_record(m, line, f, &d) != 0)
+        refuse(m, line, f->id, &d);
+    if (f->fd >= 0)
+        close(f->fd);
+}
+
+static void on_worker_closed(void *ctx, struct ipc *line)
+{
+    struct mlog *m = ctx;
+    for (size_t i = 0; i < m->n; i++)
+        if (m->waiting[i].line == line)
+            m->waiting[i].line = NULL;
+    for (size_t i = 0; i < WORKERS_MAX; i++)
+        if (m->worker[i] == line)
+            m->worker[i] = NULL;
+    ipc_free(line);
+}
+
+static void take_snapshot(void *ctx, int fd)
+{
+    struct mlog *m = ctx;
+    struct snapshot *s;
+    struct diag d = {0};
+    if (snapshot_open(fd, &s, &d) != 0) {
+        report_diag(REPORT_ERROR, "snapshot", NULL, &d);
+        return;
+    }
+    snapshot_unref(m->snap);
+    m->snap = s;
+    stamping_configure(m->stamping, s);
+}
+
+static void on_peer(void *ctx, const char *name, int fd)
+{
+    static const struct ipc_events worker_events = {.on_frame = on_worker_frame,
+                                                    .on_close = on_worker_closed};
+    struct mlog *m = ctx;
+    if (strncmp(name, "agent", 5) == 0) {
+        stamping_connect(m->stamping, fd);
+        return;
+    }
+    int i = strncmp(name, "worker:", 7) == 0 ? atoi(name + 7) : 0;
+    if (strncmp(name, "worker", 6) != 0 || i < 0 || i >= WORKERS_MAX) {
+        close(fd);
+        return;
+    }
+    if (m->worker[i] != NULL)
+        on_worker_closed(m, m->worker[i]);
+    m->worker[i] = ipc_new(m->loop, fd, 0, &worker_events, m);
+}
+
+/* --- commands and life --- */
+
+static void on_stamped_for_command(void *ctx, uint64_t id, const struct diag *why)
+{
+    struct mlog *m = ctx;
+    if (why == NULL)
+        group_answer(m->self, id, EXIT_DONE, SLICE_LIT("stamped\n"));
+    else
+        group_answer(m->self, id, EXIT_COULD_NOT, slice_str(why->text));
+}
+
+static void on_command(void *ctx, uint64_t id, struct slice command)
+{
+    struct mlog *m = ctx;
+    if (slice_eq_str(command, "stamp"))
+        stamping_now(m->stamping, on_stamped_for_command, m, id);
+    else
+        group_answer(m->self, id, slice_eq_str(command, "reload") ? EXIT_DONE : EXIT_USE,
+                     SLICE_NONE);
+}
+
+static void end(void *ctx)
+{
+    struct mlog *m = ctx;
+    loop_stop(m->loop);
+}
+
+static void on_last_stamp(void *ctx, uint64_t id, const struct diag *why)
+{
+    struct mlog *m = ctx;
+    (void)id;
+    if (why != NULL)
+        report_diag(REPORT_WARN, "stop", NULL, why);
+    loop_stop(m->loop);
+}
+
+/* What was exchanged is stamped before the process goes, if the authority answers soon. */
+static void on_stop(void *ctx)
+{
+    struct mlog *m = ctx;
+    sync_now(m);
+    loop_timer_start(m->loop, STOP_STAMP_MS, end, m);
+    stamping_now(m->stamping, on_last_stamp, m, 0);
+}
+
+static int open_log(struct mlog *m, const char *config_path, struct diag *d)
+{
+    struct conffile c;
+    char path[2100];
+    uint64_t seq;
+    int rc = conffile_read(config_path, &c, d);
+    if (rc != 0)
+        return rc;
+    snprintf(m->dir, sizeof m->dir, "%.*s", SLICE_ARG(c.conf.dir));
+    struct buf server;
+    buf_init(&server, 1024);
+    id_server_short(&server, &c.conf.server);
+    snprintf(path, sizeof path, "%s/" MLOG_FOLDER, m->dir);
+    rc = journal_open(path, NULL, &m->journal, d);
+    rc = rc != 0 ? rc
+                 : journal_append(m->journal, RECORD_OPEN, 0, loop_wall_ms(m->loop), SLICE_NONE,
+                                  buf_view(&server), &seq, d);
+    rc = rc != 0 ? rc : journal_sync(m->journal, d);
+    buf_free(&server);
+    conffile_free(&c);
+    return rc;
+}
+
+int mlog_run(struct group_self *self, const char *config_path)
+{
+    static const struct group_events events = {
+        .on_peer = on_peer, .on_command = on_command, .on_stop = on_stop};
+    struct diag d = {0};
+    struct mlog *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return EXIT_COULD_NOT;
+    m->self = self;
+    m->loop = group_loop(self);
+    buf_init(&m->payload, JOURNAL_RECORD_MAX);
+    buf_init(&m->answer, 4096);
+    buf_init(&m->sealed, JOURNAL_RECORD_MAX);
+    int rc = open_log(m, config_path, &d);
+    m->blobs = blobs_new();
+    m->stamping = stamping_new(m->loop, m->journal, take_snapshot, m);
+    if (rc == 0 && (m->blobs == NULL || m->stamping == NULL))
+        rc = diag_set(&d, ERR_NOMEM, "no memory for the message log");
+    rc = rc != 0 ? rc : stamping_recover(m->stamping, &d);
+    if (rc != 0) {
+        report_diag(REPORT_ERROR, "log", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
+    /* Here the process narrows itself: from now on only its own folder, no network. */
+    const char *dirs[] = {m->dir, NULL};
+    if (sandbox_enter(SANDBOX_LOG, dirs, &d) != 0)
+        report_diag(REPORT_WARN, "sandbox", NULL, &d);
+    group_begin(self, &events, m);
+    group_ready(self);
+    loop_run(m->loop);
+    stamping_free(m->stamping);
+    blobs_free(m->blobs);
+    for (size_t i = 0; i < WORKERS_MAX; i++)
+        ipc_free(m->worker[i]);
+    journal_close(m->journal);
+    snapshot_unref(m->snap);
+    buf_free(&m->payload);
+    buf_free(&m->answer);
+    buf_free(&m->sealed);
+    free(m);
+    return EXIT_DONE;
+}

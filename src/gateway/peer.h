@@ -1,0 +1,36 @@
+/*
+ * Other security servers as seen by a client proxy: which addresses serve a provider (transport.md
+ * 8), and the judgement of a peer's TLS certificate with OCSP responses fetched from its port 5577
+ * (transport.md 3.1, 3.2).
+ */
+#ifndef SILD_GATEWAY_PEER_H
+#define SILD_GATEWAY_PEER_H
+
+#include "gateway/worker.h"
+
+#define PEER_ADDRS_MAX 16
+
+struct peer_cache; /* OCSP responses of peers, by certificate; capped */
+struct peer_cache *peer_cache_new(void);
+void peer_cache_free(struct peer_cache *c);
+
+/*
+ * Addresses of the provider's servers, shuffled. ERR_UNKNOWN_MEMBER, ERR_MAINTENANCE_MODE,
+ * ERR_INVALID_SECURITY_SERVER with X-Road's sentences.
+ */
+int peer_addresses(const struct worker *w, const struct snapshot *s,
+                   const struct id_client *provider, const struct id_server *wanted,
+                   struct net_addr out[PEER_ADDRS_MAX], size_t *n, struct diag *d) MUST_USE;
+
+/* The judgement of one new connection; may take a fetch. done is called once, now or later. */
+struct peer_judging;
+typedef void (*peer_done)(void *ctx, const struct diag *why); /* NULL: trusted */
+struct peer_judging *peer_judge(struct worker *w, struct snapshot *s, struct conn *c,
+                                const struct id_client *provider, peer_done done, void *ctx);
+void peer_judge_cancel(struct peer_judging *j); /* NULL is harmless */
+/* Was this pooled connection judged good for the provider, under this generation, and is that still
+ * so? */
+bool peer_judged(const struct worker *w, const struct snapshot *s, const struct conn *c,
+                 const struct id_client *provider);
+
+#endif

@@ -1,0 +1,469 @@
+#include "gateway/provider.h"
+#include "base/err.h"
+#include "gateway/verdict.h"
+#include "proc/report.h"
+#include "xroad/acl.h"
+#include "xroad/trust.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PREFIX "server.serverproxy"
+
+void provider_free(struct provider *p)
+{
+    if (p->call != NULL)
+        http_call_cancel(p->call);
+    ask_cancel(p->w->ask, p->asked_sign);
+    ask_cancel(p->w->ask, p->asked_log);
+    body_free(&p->body);
+    body_free(&p->resp_body);
+    buf_free(&p->resp_part);
+    buf_free(&p->fetched);
+    message_reader_free(p->reader);
+    snapshot_unref(p->snap);
+    free(p);
+}
+
+/* transport.md 7.1: before the answer began an HTTP 200 with the SOAP fault; afterwards its last
+ * part. */
+static void give_fault(struct http_exchange *x, struct provider *p, const struct fault *f)
+{
+    struct buf xml, out;
+    buf_init(&xml, 16384);
+    fault_to_soap(f, &xml);
+    if (p == NULL || !p->begun) {
+        if (p == NULL || !p->request_read)
+            http_close_after(x);
+        http_reply(x, 200, "text/xml;charset=utf-8", SLICE_LIT("SOAPAction: \r\n"), buf_view(&xml));
+        buf_free(&xml);
+        return;
+    }
+    buf_init(&out, 32768);
+    message_part(&p->writer, "text/xml; charset=UTF-8", buf_view(&xml), &out);
+    message_finish(&p->writer, &out);
+    http_close_after(x);
+    http_write(x, buf_view(&out));
+    http_end(x);
+    buf_free(&out);
+    buf_free(&xml);
+}
+
+static void make_fault(const char *phase, const struct diag *d, struct fault *f)
+{
+    char uuid[37];
+    worker_uuid(uuid);
+    fault_make(f, "", d, uuid);
+    if (phase != NULL)
+        fault_prefix(f, phase);
+    fault_prefix(f, PREFIX);
+    report_diag(REPORT_WARN, f->code, uuid, d);
+}
+
+void provider_fail(struct provider *p, const char *phase, const struct diag *d)
+{
+    struct fault f;
+    if (p->over)
+        return;
+    p->over = true;
+    if (p->call != NULL)
+        http_call_cancel(p->call);
+    p->call = NULL;
+    ask_cancel(p->w->ask, p->asked_sign);
+    ask_cancel(p->w->ask, p->asked_log);
+    p->asked_sign = p->asked_log = 0;
+    make_fault(phase, d, &f);
+    give_fault(p->x, p, &f);
+}
+
+/* --- judging the peer and the message's head --- */
+
+static int judge_peer(struct provider *p, struct diag *d)
+{
+    struct conn *conn = http_exchange_conn(p->x);
+    struct slice der[MESSAGE_OCSP_MAX];
+    struct cert *chain[MESSAGE_OCSP_MAX];
+    struct digest key;
+    int64_t now = loop_wall_ms(p->w->loop), until = 0;
+    if (p->n_ocsp == 0)
+        return diag_set(d, ERR_SSL_AUTH,
+                        "Cannot verify TLS certificate, corresponding OCSP response is missing");
+    verdict_key(&p->req.client, p->ocsp, p->n_ocsp, &key);
+    if (verdict_good(conn, p->snap->generation, &key, now))
+        return 0;
+    size_t n = conn_peer_chain(conn, der, MESSAGE_OCSP_MAX), have = 0;
+    int rc = n == 0 ? diag_set(d, ERR_SSL_AUTH, "the peer showed no TLS certificate") : 0;
+    for (; rc == 0 && have < n; have++) {
+        chain[have] = cert_parse(der[have], d);
+        if (chain[have] == NULL)
+            rc = diag_set(d, ERR_SSL_AUTH, "the peer's TLS certificate cannot be read");
+        if (rc != 0)
+            break;
+    }
+    if (rc == 0)
+        rc = trust_auth_chain(p->snap->gc, p->req.client.instance, chain, have, p->ocsp, p->n_ocsp,
+                              &p->req.client, now, &until, d);
+    if (rc == 0)
+        verdict_remember(conn, p->snap->generation, &key, until);
+    for (size_t i = 0; i < have; i++)
+        cert_free(chain[i]);
+    return rc;
+}
+
+static void client_text(const struct id_client *id, char *out, size_t cap)
+{
+    struct buf b;
+    buf_init(&b, 2048);
+    id_client_short(&b, id);
+    snprintf(out, cap, "%s", buf_cstr(&b));
+    buf_free(&b);
+}
+
+/* Everything that X-Road checks while it parses the head part. */
+static int check_head(struct provider *p, const char **phase, struct diag *d)
+{
+    const struct serverconf_client *cl =
+        serverconf_client(&p->snap->conf, &p->req.service.provider);
+    char id[512];
+    *phase = "service_failed";
+    if (cl == NULL || !cl->registered) {
+        client_text(&p->req.service.provider, id, sizeof id);
+        return diag_set(d, ERR_UNKNOWN_MEMBER, "Client '%s' not found", id);
+    }
+    p->key = snapshot_sign_key(p->snap, &p->req.service.provider, loop_wall_ms(p->w->loop), d);
+    if (p->key < 0)
+        return d->code;
+    int rc = judge_peer(p, d);
+    if (rc != 0 && rc != ERR_INTERNAL)
+        *phase = "service_failed.ssl_authentication_failed";
+    return rc;
+}
+
+/* --- access rights --- */
+
+static bool allowed(const struct provider *p, struct slice path)
+{
+    const struct serverconf_service *v = p->service;
+    for (size_t i = 0; i < v->n_rights; i++) {
+        const struct serverconf_right *r = &v->rights[i];
+        if (acl_method_matches(r->method, p->req.verb) && acl_path_matches(r->path, path) &&
+            metadata_service_subject(p->snap, v, r, &p->req.client))
+            return true;
+    }
+    return false;
+}
+
+static int check_access(struct provider *p, struct diag *d)
+{
+    struct buf path, name;
+    buf_init(&path, 16384);
+    buf_init(&name, 4096);
+    id_service_short(&name, &p->req.service);
+    p->service = serverconf_service(&p->snap->conf, &p->req.service);
+    int rc = 0;
+    if (p->service == NULL)
+        rc = diag_set(d, ERR_UNKNOWN_SERVICE, "Unknown service: %s", buf_cstr(&name));
+    if (rc == 0)
+        rc = acl_normalise(p->req.service_path, &path, d);
+    if (rc == 0 && !allowed(p, buf_view(&path)))
+        rc = diag_set(d, ERR_ACCESS_DENIED, "Request is not allowed: %s", buf_cstr(&name));
+    if (rc == 0 && p->service->disabled)
+        rc = diag_set(d, ERR_SERVICE_DISABLED, "Service %s is disabled: %.*s", buf_cstr(&name),
+                      SLICE_ARG(p->service->disabled_notice));
+    buf_free(&path);
+    buf_free(&name);
+    return rc;
+}
+
+/* --- reading the message --- */
+
+static int take_head(struct provider *p, struct slice piece, const char **phase, struct diag *d)
+{
+    *phase = "service_failed";
+    p->part = arena_dup(p->a, piece);
+    digest_of(DIGEST_SHA512, p->part, &p->part_digest);
+    int rc = rest_request_parse(p->a, p->part, &p->req, d);
+    rc = rc != 0 ? rc : check_head(p, phase, d);
+    if (rc != 0)
+        return rc;
+    *phase = NULL;
+    p->metadata = metadata_service_kind(&p->req);
+    return p->metadata != METADATA_NONE ? 0 : check_access(p, d);
+}
+
+static int take_event(struct provider *p, enum message_event e, struct slice piece,
+                      const char **phase, struct diag *d)
+{
+    *phase = NULL;
+    switch (e) {
+    case MESSAGE_OCSP:
+        if (p->n_ocsp == MESSAGE_OCSP_MAX)
+            return diag_set(d, ERR_INVALID_MESSAGE, "more than %d OCSP parts", MESSAGE_OCSP_MAX);
+        p->ocsp[p->n_ocsp++] = arena_dup(p->a, piece);
+        return 0;
+    case MESSAGE_HEAD:
+        return take_head(p, piece, phase, d);
+    case MESSAGE_BODY: {
+        int rc = body_add(&p->body, piece, d);
+        if (rc == ERR_AGAIN)
+            http_exchange_pause(p->x);
+        return rc == ERR_AGAIN ? 0 : rc;
+    }
+    case MESSAGE_CHAIN_RESULT:
+        p->result = arena_dup(p->a, piece);
+        return 0;
+    case MESSAGE_CHAIN:
+        p->chain = arena_dup(p->a, piece);
+        return 0;
+    case MESSAGE_SIGNATURE:
+        p->signature = arena_dup(p->a, piece);
+        return 0;
+    case MESSAGE_FAULT:
+        *phase = "service_failed";
+        return diag_set(d, ERR_INVALID_CONTENT_TYPE,
+                        "the consumer's server gave up while it was sending");
+    case MESSAGE_MORE:
+    case MESSAGE_BODY_END:
+    case MESSAGE_END:
+        return 0;
+    }
+    return ERR_INTERNAL;
+}
+
+static void on_body(void *ctx, struct http_exchange *x, struct slice piece)
+{
+    struct provider *p = ctx;
+    enum message_event e = MESSAGE_END;
+    struct diag d = {0};
+    (void)x;
+    if (p == NULL || p->over)
+        return;
+    do {
+        struct slice part;
+        const char *phase = "service_failed";
+        int rc = message_read(p->reader, &piece, &e, &part, &d);
+        if (rc == ERR_MIME_PARSING)
+            phase = NULL;
+        if (rc == 0)
+            rc = take_event(p, e, part, &phase, &d);
+        if (rc != 0) {
+            provider_fail(p, phase, &d);
+            return;
+        }
+    } while (e != MESSAGE_MORE);
+}
+
+static void on_request_spool(void *ctx)
+{
+    struct provider *p = ctx;
+    if (p->body.failed.code != 0)
+        provider_fail(p, NULL, &p->body.failed);
+    else
+        http_exchange_resume(p->x);
+}
+
+/* --- the whole message is here --- */
+
+static int verify(struct provider *p, struct diag *d)
+{
+    struct xades_live live = {.signature = p->signature,
+                              .result = p->result,
+                              .chain = p->chain,
+                              .parts = 1,
+                              .part = {p->part_digest},
+                              .sender = &p->req.client};
+    if (p->body.present) {
+        live.parts = 2;
+        live.part[1] = p->body.digest;
+    }
+    return xades_verify_live(p->snap->gc, p->w->verdicts, p->a, &live, loop_wall_ms(p->w->loop), d);
+}
+
+static void on_logged(void *ctx, const struct diag *why)
+{
+    struct provider *p = ctx;
+    p->asked_log = 0;
+    if (why != NULL)
+        provider_fail(p, "logging_failed", why);
+    else
+        provider_call_start(p);
+}
+
+static int ask_for_log(struct provider *p, struct diag *d)
+{
+    struct buf party;
+    bool keep = p->service != NULL && p->service->keep_bodies && p->body.size > 0;
+    struct record_message m = {.side = RECORD_PROVIDER,
+                               .response = false,
+                               .has_body = p->body.present,
+                               .body_kept = keep,
+                               .time_ms = loop_wall_ms(p->w->loop),
+                               .body_size = p->body.size,
+                               .id = p->req.id,
+                               .request_id = p->http_request_id,
+                               .head = p->part,
+                               .result = p->result,
+                               .chain = p->chain,
+                               .signature = p->signature};
+    if (keep && p->body.size > p->snap->conf.body_max)
+        return diag_set(d, ERR_TOO_LARGE, "Message size exceeds maximum loggable size");
+    buf_init(&party, 2048);
+    id_client_short(&party, &p->req.service.provider);
+    m.party = buf_view(&party);
+    digest_of(DIGEST_SHA512, p->signature, &m.signature_hash);
+    if (p->body.present)
+        m.body_hash = p->body.digest;
+    if (keep && body_in_memory(&p->body))
+        m.sealed_body = buf_view(&p->body.mem); /* the log seals it */
+    p->asked_log = ask_log(p->w->ask, &m, keep ? p->body.fd : -1, on_logged, p, d);
+    buf_free(&party);
+    return p->asked_log != 0 ? 0 : ERR_LOGGING_FAILED;
+}
+
+static void on_body_end(void *ctx, struct http_exchange *x)
+{
+    struct provider *p = ctx;
+    struct diag d = {0};
+    (void)x;
+    if (p == NULL || p->over)
+        return;
+    p->request_read = true;
+    body_finish(&p->body);
+    if (message_reader_eof(p->reader, &d) != 0)
+        provider_fail(p, NULL, &d);
+    else if (arena_failed(p->a))
+        provider_fail(
+            p, NULL,
+            &(struct diag){.code = ERR_TOO_LARGE,
+                           .text = "the message's head and signature take too much memory"});
+    else if (verify(p, &d) != 0)
+        provider_fail(p, "signature_verification", &d);
+    else if (ask_for_log(p, &d) != 0)
+        provider_fail(p, "logging_failed", &d);
+}
+
+/* --- the handler of 5500 --- */
+
+/* "7.8.0" against a minimum; a text that is no version is refused where a minimum is set. */
+static int check_version(const struct provider *p, struct diag *d)
+{
+    struct slice want = p->snap->conf.min_peer_version;
+    struct slice have = http_get(http_exchange_head(p->x), "x-proxy-version");
+    if (want.n == 0)
+        return 0;
+    for (int i = 0; i < 3; i++) {
+        struct slice a = SLICE_NONE, b = SLICE_NONE;
+        uint64_t x = 0, y = 0;
+        slice_next(&have, '.', &a);
+        slice_next(&want, '.', &b);
+        if (!slice_u64(a, &x) || !slice_u64(b, &y))
+            return diag_set(d, ERR_INTERNAL, "x-proxy-version is no version number");
+        if (x > y)
+            return 0;
+        if (x < y)
+            return diag_set(d, ERR_CLIENT_VERSION,
+                            "The client's security server is older than this server serves");
+    }
+    return 0;
+}
+
+static int check_http(struct provider *p, struct diag *d)
+{
+    const struct http_head *h = http_exchange_head(p->x);
+    if (!slice_ieq_str(h->method, "POST"))
+        return diag_set(d, ERR_INVALID_HTTP_METHOD, "Must use POST request method instead of %.*s",
+                        SLICE_ARG(h->method));
+    int rc = globalconf_check_valid(p->snap->gc, loop_wall_ms(p->w->loop), d);
+    rc = rc != 0 ? rc : check_version(p, d);
+    if (rc != 0)
+        return rc;
+    if (!slice_eq_str(http_get(h, "x-road-message-type"), "REST"))
+        return diag_set(d, ERR_SERVICE_TYPE, "This security server exchanges REST messages only");
+    if (digest_from_name(http_get(h, "x-hash-algorithm")) != DIGEST_SHA512)
+        return diag_set(d, ERR_INTERNAL,
+                        "Could not get hash algorithm identifier from message: x-hash-algorithm "
+                        "must be SHA-512");
+    p->http_request_id = http_get(h, "x-road-request-id");
+    if (p->http_request_id.n == 0)
+        return diag_set(d, ERR_INTERNAL, "the HTTP header x-road-request-id is missing");
+    return 0;
+}
+
+static int check_registered(struct provider *p, struct diag *d)
+{
+    struct slice der[1];
+    if (conn_peer_chain(http_exchange_conn(p->x), der, 1) == 0)
+        return diag_set(d, ERR_SSL_AUTH, "the peer showed no TLS certificate");
+    struct cert *c = cert_parse(der[0], d);
+    bool known = c != NULL && globalconf_auth_cert_known(p->snap->gc, c);
+    cert_free(c);
+    return known ? 0
+                 : diag_set(d, ERR_SSL_AUTH,
+                            "The peer's authentication certificate is not registered at any "
+                            "security server");
+}
+
+static void refuse_early(struct http_exchange *x, int code, const char *text)
+{
+    struct diag d = {0};
+    struct fault f;
+    diag_set(&d, code, "%s", text);
+    make_fault(NULL, &d, &f);
+    give_fault(x, NULL, &f);
+}
+
+static void on_request(void *server_ctx, struct http_exchange *x)
+{
+    struct worker *w = server_ctx;
+    struct diag d = {0};
+    if (w->snap == NULL || w->snap->gc == NULL || !ask_connected(w->ask)) {
+        refuse_early(x, ERR_GC_OUTDATED, "The global configuration has not been read yet");
+        return;
+    }
+    struct provider *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        refuse_early(x, ERR_NOMEM, "No memory for another request");
+        return;
+    }
+    p->w = w;
+    p->snap = snapshot_ref(w->snap);
+    p->x = x;
+    p->a = http_exchange_arena(x);
+    buf_init(&p->resp_part, MESSAGE_PART_MAX);
+    buf_init(&p->fetched, 4u << 20);
+    body_init(&p->body, w->ask, on_request_spool, p);
+    body_init(&p->resp_body, w->ask, provider_call_on_spool, p);
+    http_exchange_set(x, p);
+    int rc = check_http(p, &d);
+    rc = rc != 0 ? rc : check_registered(p, &d);
+    if (rc == 0)
+        rc = message_reader_new(http_get(http_exchange_head(x), "content-type"), false, &p->reader,
+                                &d);
+    if (rc != 0)
+        provider_fail(p, NULL, &d);
+}
+
+static void on_drain(void *ctx, struct http_exchange *x)
+{
+    struct provider *p = ctx;
+    (void)x;
+    if (p != NULL && p->begun)
+        provider_call_pump(p);
+}
+
+static void on_done(void *ctx, struct http_exchange *x, bool aborted)
+{
+    struct provider *p = ctx;
+    (void)x;
+    (void)aborted;
+    if (p != NULL)
+        provider_free(p);
+}
+
+const struct http_handler provider_handler = {
+    .on_request = on_request,
+    .on_body = on_body,
+    .on_body_end = on_body_end,
+    .on_drain = on_drain,
+    .on_done = on_done,
+};

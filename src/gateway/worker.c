@@ -1,0 +1,243 @@
+#include "gateway/worker.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "base/uuid.h"
+#include "gateway/ask.h"
+#include "gateway/peer.h"
+#include "keys/remote.h"
+#include "proc/report.h"
+#include "proc/sandbox.h"
+
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define IDLE_PEERS 256
+#define IDLE_PROVIDERS 256
+#define IDLE_MS 60000
+#define VERDICT_CACHE 4096
+#define STOP_MS 4000
+
+void worker_uuid(char out[37])
+{
+    /* Random bytes are drawn in bulk: a system call a message would be felt. */
+    static uint8_t pool[1024];
+    static size_t left;
+    if (left < 16) {
+        if (RAND_bytes(pool, sizeof pool) != 1)
+            abort();
+        left = sizeof pool;
+    }
+    left -= 16;
+    uuid_print(pool + left, out);
+    explicit_bzero(pool + left, 16);
+}
+
+/* --- TLS contexts, made anew when the authentication certificate changes --- */
+
+static int set_tls(struct tls **t, enum tls_kind kind, const struct slice *chain, size_t n,
+                   EVP_PKEY *key, struct diag *d)
+{
+    if (*t != NULL)
+        return tls_replace(*t, chain, n, key, d);
+    *t = tls_new(kind, chain, n, key, d);
+    return *t == NULL ? d->code : 0;
+}
+
+static int refresh_tls(struct worker *w, struct diag *d)
+{
+    struct snapshot *s = w->snap;
+    int i = snapshot_auth_key(s);
+    struct slice chain[9];
+    char name[128];
+    if (i < 0 || w->tls_line < 0)
+        return 0;
+    if (slice_eq(s->conf.keys[i].cert, w->auth_cert))
+        return 0;
+    if (!slice_cstr(s->conf.keys[i].name, name, sizeof name))
+        return diag_set(d, ERR_MALFORMED_SERVER_CONF, "a key's name is too long");
+    EVP_PKEY *key = remote_key_new(w->tls_line, SIGNER_TLS, name, s->cert[i]->key, d);
+    if (key == NULL)
+        return d->code;
+    size_t n = 0;
+    chain[n++] = s->conf.keys[i].cert;
+    for (size_t k = 0; k < s->n_chain; k++)
+        chain[n++] = s->chain[k];
+    int rc = set_tls(&w->peer_server, TLS_PEER_SERVER, chain, n, key, d);
+    rc = rc != 0 ? rc : set_tls(&w->peer_client, TLS_PEER_CLIENT, chain, n, key, d);
+    rc = rc != 0 ? rc : set_tls(&w->edge_server, TLS_EDGE_SERVER, chain, n, key, d);
+    rc = rc != 0 ? rc : set_tls(&w->edge_client, TLS_EDGE_CLIENT, chain, n, key, d);
+    EVP_PKEY_free(key);
+    if (rc != 0)
+        return rc;
+    free((void *)w->auth_cert.p);
+    uint8_t *copy = malloc(chain[0].n);
+    if (copy == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for a certificate");
+    memcpy(copy, chain[0].p, chain[0].n);
+    w->auth_cert = slice_of(copy, chain[0].n);
+    return 0;
+}
+
+/* --- listeners --- */
+
+static struct http_server *serve(struct worker *w, const char *name, struct tls *tls,
+                                 const struct http_handler *h)
+{
+    static const struct http_limits limits = {.idle_timeout_ms = IDLE_MS};
+    int fd = group_listen_fd(w->self, name);
+    if (fd < 0)
+        return NULL;
+    return http_server_new(w->loop, fd, tls, &limits, h, w);
+}
+
+/* A listener opens as soon as what it needs is known: plain ones at once, TLS with the first
+ * certificate. */
+static void open_listeners(struct worker *w)
+{
+    if (w->http == NULL)
+        w->http = serve(w, "http", NULL, &consumer_handler);
+    if (w->ocsp == NULL)
+        w->ocsp = serve(w, "ocsp", NULL, &ocsp_server_handler);
+    if (w->peer == NULL && w->peer_server != NULL)
+        w->peer = serve(w, "peer", w->peer_server, &provider_handler);
+    if (w->https == NULL && w->edge_server != NULL)
+        w->https = serve(w, "https", w->edge_server, &consumer_handler);
+}
+
+/* --- snapshots --- */
+
+static void settle(struct worker *w)
+{
+    struct diag d = {0};
+    if (w->snap == NULL || w->tls_line < 0 || !ask_connected(w->ask))
+        return;
+    if (refresh_tls(w, &d) != 0)
+        report_diag(REPORT_ERROR, "tls", NULL, &d);
+    open_listeners(w);
+    if (w->snap->gc != NULL && w->peer_client != NULL)
+        group_ready(w->self);
+}
+
+static void on_agent_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
+{
+    struct worker *w = ctx;
+    struct snapshot *s;
+    struct diag d = {0};
+    (void)c;
+    if (f->type != FRAME_SNAPSHOT || f->fd < 0)
+        return;
+    if (snapshot_open(f->fd, &s, &d) != 0) {
+        report_diag(REPORT_ERROR, "snapshot", NULL, &d);
+        return;
+    }
+    snapshot_unref(w->snap);
+    w->snap = s;
+    xades_cache_clear(w->verdicts);
+    settle(w);
+}
+
+static void on_agent_closed(void *ctx, struct ipc *c)
+{
+    struct worker *w = ctx;
+    if (w->agent == c)
+        w->agent = NULL;
+    ipc_free(c);
+}
+
+static void on_peer(void *ctx, const char *name, int fd)
+{
+    static const struct ipc_events agent_events = {.on_frame = on_agent_frame,
+                                                   .on_close = on_agent_closed};
+    struct worker *w = ctx;
+    if (strcmp(name, "key!") == 0 || strcmp(name, "key:0!") == 0) {
+        if (w->tls_line >= 0)
+            close(w->tls_line);
+        w->tls_line = fd;
+    } else if (strncmp(name, "key", 3) == 0) {
+        ask_connect_key(w->ask, fd);
+    } else if (strncmp(name, "log", 3) == 0) {
+        ask_connect_log(w->ask, fd);
+    } else if (strncmp(name, "agent", 5) == 0) {
+        ipc_free(w->agent);
+        w->agent = ipc_new(w->loop, fd, 0, &agent_events, w);
+    } else {
+        close(fd);
+    }
+    settle(w);
+}
+
+/* --- life --- */
+
+static void on_stopped(void *ctx)
+{
+    struct worker *w = ctx;
+    loop_stop(w->loop);
+}
+
+/* Exchanges in hand end first; the group kills what takes longer. */
+static void on_stop(void *ctx)
+{
+    struct worker *w = ctx;
+    if (w->peer != NULL)
+        http_server_stop(w->peer, NULL, NULL);
+    if (w->ocsp != NULL)
+        http_server_stop(w->ocsp, NULL, NULL);
+    if (w->https != NULL)
+        http_server_stop(w->https, NULL, NULL);
+    if (w->http != NULL)
+        http_server_stop(w->http, on_stopped, w);
+    loop_timer_start(w->loop, STOP_MS, on_stopped, w);
+}
+
+static void on_command(void *ctx, uint64_t id, struct slice command)
+{
+    struct worker *w = ctx;
+    (void)command;
+    group_answer(w->self, id, EXIT_DONE, SLICE_NONE); /* the agent brings what changed */
+}
+
+static void release(struct worker *w)
+{
+    http_server_free(w->http);
+    http_server_free(w->https);
+    http_server_free(w->peer);
+    http_server_free(w->ocsp);
+    http_client_free(w->peers);
+    http_client_free(w->providers);
+    ipc_free(w->agent);
+    ask_free(w->ask);
+    peer_cache_free(w->peer_ocsp);
+    xades_cache_free(w->verdicts);
+    tls_free(w->peer_server);
+    tls_free(w->peer_client);
+    tls_free(w->edge_server);
+    tls_free(w->edge_client);
+    free((void *)w->auth_cert.p);
+    snapshot_unref(w->snap);
+}
+
+int worker_run(struct group_self *self, const char *config_path)
+{
+    static const struct group_events events = {
+        .on_peer = on_peer, .on_command = on_command, .on_stop = on_stop};
+    struct worker w = {.self = self, .loop = group_loop(self), .tls_line = -1};
+    struct diag d = {0};
+    (void)config_path; /* a worker opens no files: its configuration is in the snapshots */
+    w.ask = ask_new(w.loop);
+    w.peers = http_client_new(w.loop, IDLE_PEERS, IDLE_MS);
+    w.providers = http_client_new(w.loop, IDLE_PROVIDERS, IDLE_MS);
+    w.peer_ocsp = peer_cache_new();
+    w.verdicts = xades_cache_new(VERDICT_CACHE);
+    if (w.ask == NULL || w.peers == NULL || w.providers == NULL || w.peer_ocsp == NULL ||
+        w.verdicts == NULL)
+        return EXIT_COULD_NOT;
+    /* Here the process narrows itself: from now on no files, only TCP. */
+    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0)
+        report_diag(REPORT_WARN, "sandbox", NULL, &d);
+    group_begin(self, &events, &w);
+    loop_run(w.loop);
+    release(&w);
+    return EXIT_DONE;
+}

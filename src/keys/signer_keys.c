@@ -1,0 +1,262 @@
+#include "keys/signer_keys.h"
+#include "base/err.h"
+
+#include <openssl/err.h>
+#include <openssl/rsa.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VALUE_MAX 1024
+
+struct signer_keys {
+    struct signer_held *held;
+    size_t n;
+    struct buf scratch; /* a value in DER */
+};
+
+struct signer_keys *signer_keys_new(void)
+{
+    struct signer_keys *s = calloc(1, sizeof *s);
+    if (s != NULL)
+        buf_init(&s->scratch, VALUE_MAX);
+    return s;
+}
+
+static void held_fini(struct signer_held *h)
+{
+    free(h->name);
+    free(h->member);
+    EVP_PKEY_CTX_free(h->ctx);
+    EVP_PKEY_free(h->key);
+    cert_free(h->cert);
+}
+
+void signer_keys_free(struct signer_keys *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->n; i++)
+        held_fini(&s->held[i]);
+    free(s->held);
+    buf_free(&s->scratch);
+    free(s);
+}
+
+size_t signer_keys_count(const struct signer_keys *s)
+{
+    return s->n;
+}
+
+struct signer_held *signer_keys_at(struct signer_keys *s, size_t i)
+{
+    return &s->held[i];
+}
+
+size_t signer_keys_of_member(const struct signer_keys *s, struct slice member)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->held[i].member != NULL && slice_eq_str(member, s->held[i].member))
+            return i;
+    return SIZE_MAX;
+}
+
+static struct signer_held *by_name(struct signer_keys *s, struct slice name)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (slice_eq_str(name, s->held[i].name))
+            return &s->held[i];
+    return NULL;
+}
+
+/* --- taking keys in --- */
+
+static bool is_request(enum signer_type type)
+{
+    switch (type) {
+    case SIGNER_MESSAGE:
+    case SIGNER_TLS:
+    case SIGNER_HEAD:
+    case SIGNER_CONF:
+    case SIGNER_CERT:
+    case SIGNER_OCSP:
+    case SIGNER_TSP:
+        return true;
+    case SIGNER_MESSAGE_DONE:
+    case SIGNER_VALUE:
+    case SIGNER_FAILED:
+        return false;
+    }
+    return false;
+}
+
+/* What only a message key has: certificate, algorithm, and a context that signs again and again. */
+static int prepare_message_key(struct signer_held *h, struct slice cert, struct diag *d)
+{
+    h->cert = cert_parse(cert, d);
+    if (h->cert == NULL)
+        return ERR_INCORRECT_CERTIFICATE;
+    if (EVP_PKEY_eq(h->cert->key, h->key) != 1) {
+        ERR_clear_error();
+        return diag_set(d, ERR_INCORRECT_CERTIFICATE, "the certificate is of another key");
+    }
+    h->alg = sign_alg_for_key(h->key);
+    if (h->alg == NULL)
+        return diag_set(d, ERR_UNSUPPORTED_ALGORITHM, "messages are signed by RSA or EC keys");
+    h->ctx = EVP_PKEY_CTX_new_from_pkey(NULL, h->key, NULL);
+    if (h->ctx == NULL || EVP_PKEY_sign_init(h->ctx) != 1 ||
+        EVP_PKEY_CTX_set_signature_md(h->ctx, digest_md(h->alg->digest)) != 1) {
+        ERR_clear_error();
+        return diag_set(d, ERR_CRYPTO, "OpenSSL does not sign with this key");
+    }
+    return 0;
+}
+
+static int fill(struct signer_held *h, const struct signer_key *k, EVP_PKEY *key, struct diag *d)
+{
+    h->use = k->use;
+    h->name = strdup(k->name);
+    h->member = k->use == SIGNER_MESSAGE ? strdup(k->member) : NULL;
+    if (h->name == NULL || (k->use == SIGNER_MESSAGE && h->member == NULL))
+        return diag_set(d, ERR_NOMEM, "no memory for a key");
+    EVP_PKEY_up_ref(key);
+    h->key = key;
+    return k->use == SIGNER_MESSAGE ? prepare_message_key(h, k->cert, d) : 0;
+}
+
+static int check(struct signer_keys *s, const struct signer_key *k, struct diag *d)
+{
+    if (!is_request(k->use) || (k->use == SIGNER_MESSAGE) != (k->member != NULL))
+        return diag_set(d, ERR_USAGE,
+                        "a key has one use, and a member if and only if it signs messages");
+    if (s->n >= SIGNER_KEYS_MAX)
+        return diag_set(d, ERR_TOO_LARGE, "more than %d keys", SIGNER_KEYS_MAX);
+    if (by_name(s, slice_str(k->name)) != NULL)
+        return diag_set(d, ERR_EXISTS, "named twice");
+    if (k->member != NULL && signer_keys_of_member(s, slice_str(k->member)) != SIZE_MAX)
+        return diag_set(d, ERR_EXISTS, "%s has another signing key", k->member);
+    return 0;
+}
+
+int signer_keys_add(struct signer_keys *s, const struct signer_key *k, EVP_PKEY *key,
+                    struct diag *d)
+{
+    int err = check(s, k, d);
+    if (err == 0) {
+        struct signer_held *more = realloc(s->held, (s->n + 1) * sizeof *more);
+        if (more == NULL)
+            return diag_set(d, ERR_NOMEM, "no memory for a key");
+        s->held = more;
+        s->held[s->n] = (struct signer_held){0};
+        err = fill(&s->held[s->n], k, key, d);
+        if (err != 0)
+            held_fini(&s->held[s->n]);
+    }
+    if (err != 0) {
+        diag_where(d, "key %s", k->name);
+        return err;
+    }
+    s->n++;
+    return 0;
+}
+
+/* --- signing --- */
+
+int signer_held_sign(struct signer_held *h, struct slice signed_info, struct buf *value,
+                     struct diag *d)
+{
+    struct digest digest;
+    digest_of(h->alg->digest, signed_info, &digest);
+    uint8_t der[VALUE_MAX];
+    size_t n = sizeof der;
+    if (EVP_PKEY_sign(h->ctx, der, &n, digest.b, digest.n) != 1) {
+        ERR_clear_error();
+        return diag_set(d, ERR_CANNOT_SIGN, "the key %s does not sign", h->name);
+    }
+    if (h->alg->key == SIGN_RSA)
+        buf_add(value, der, n);
+    else if (sign_raw_from_der(h->key, slice_of(der, n), value) != 0)
+        return diag_set(d, ERR_CANNOT_SIGN, "the key %s made no ECDSA value", h->name);
+    return value->failed ? diag_set(d, ERR_NOMEM, "no memory for a signature") : 0;
+}
+
+/* The algorithm that a request asks for, made of its URI, or of digest and padding, or the key's
+ * own. */
+static int choose(const struct signer_held *h, const struct signer_raw *r, struct sign_alg *out,
+                  struct diag *d)
+{
+    if (r->alg_uri.n > 0) {
+        const struct sign_alg *row = sign_alg_from_uri(r->alg_uri);
+        if (row == NULL || (r->digest != DIGEST_NONE && r->digest != row->digest))
+            return diag_set(d, ERR_UNSUPPORTED_ALGORITHM, "no such signature algorithm");
+        *out = *row;
+    } else if (EVP_PKEY_is_a(h->key, "ED25519")) {
+        *out = (struct sign_alg){NULL, SIGN_ED25519, r->digest, SIGN_NO_PADDING};
+    } else if (EVP_PKEY_is_a(h->key, "EC")) {
+        *out = (struct sign_alg){NULL, SIGN_EC, r->digest, SIGN_NO_PADDING};
+    } else {
+        *out = (struct sign_alg){NULL, SIGN_RSA, r->digest, r->pss ? SIGN_PSS : SIGN_PKCS1};
+    }
+    if (out->key == SIGN_ED25519)
+        return out->digest == DIGEST_NONE && !r->digested && !r->pss
+                   ? 0
+                   : diag_set(d, ERR_UNSUPPORTED_ALGORITHM, "Ed25519 signs whole data");
+    if (out->digest == DIGEST_NONE)
+        out->digest = DIGEST_SHA512;
+    if (digest_len(out->digest) < 32)
+        return diag_set(d, ERR_UNSUPPORTED_ALGORITHM, "%s is too weak to sign with",
+                        digest_name(out->digest));
+    if (r->pss && out->padding != SIGN_PSS)
+        return diag_set(d, ERR_UNSUPPORTED_ALGORITHM, "PSS is for RSA keys");
+    return 0;
+}
+
+static int sign_request(const struct signer_held *h, const struct signer_raw *r, struct buf *value,
+                        struct diag *d)
+{
+    struct sign_alg alg;
+    int err = choose(h, r, &alg, d);
+    if (err != 0)
+        return err;
+    if (!r->digested) {
+        err = sign_data(h->key, &alg, r->data, value);
+    } else {
+        struct digest digest = {.alg = alg.digest, .n = (uint8_t)digest_len(alg.digest)};
+        if (r->data.n != digest.n)
+            return diag_set(d, ERR_BAD_REQUEST, "a %s digest has %u bytes, not %zu",
+                            digest_name(alg.digest), digest.n, r->data.n);
+        memcpy(digest.b, r->data.p, digest.n);
+        err = sign_digest(h->key, &alg, &digest, value);
+    }
+    return err == 0 ? 0
+                    : diag_set(d, err, "the key %s does not sign so: %s", h->name, err_text(err));
+}
+
+static int serve(struct signer_keys *s, uint16_t type, struct slice body, struct diag *d)
+{
+    if (!is_request((enum signer_type)type) || type == SIGNER_MESSAGE)
+        return diag_set(d, ERR_BAD_REQUEST, "the key process knows no request of type %u", type);
+    struct signer_raw r;
+    if (signer_get_raw(body, &r) != 0)
+        return diag_set(d, ERR_BAD_REQUEST, "malformed request");
+    struct signer_held *h = by_name(s, r.key);
+    if (h == NULL)
+        return diag_set(d, ERR_KEY_NOT_FOUND, "no key named %.*s", SLICE_ARG(r.key));
+    if (h->use != type)
+        return diag_set(d, ERR_DENIED, "the key %s is not for this use", h->name);
+    return sign_request(h, &r, &s->scratch, d);
+}
+
+uint16_t signer_keys_serve(struct signer_keys *s, uint16_t type, struct slice body,
+                           struct buf *answer)
+{
+    struct diag d = {0};
+    buf_reset(&s->scratch);
+    int err = serve(s, type, body, &d);
+    if (err == 0) {
+        buf_slice(answer, buf_view(&s->scratch));
+        return SIGNER_VALUE;
+    }
+    signer_put_failure(answer, err, slice_str(d.text));
+    return SIGNER_FAILED;
+}

@@ -1,0 +1,106 @@
+#include "base/err.h"
+#include "base/opt.h"
+#include "keys/keystore.h"
+#include "keys/signer_lines.h"
+#include "proc/report.h"
+#include "proc/sandbox.h"
+
+#include <sys/prctl.h>
+
+struct run {
+    struct group_self *self;
+    struct signer_lines *lines;
+};
+
+static void on_peer(void *ctx, const char *name, int fd)
+{
+    struct run *r = ctx;
+    int err = signer_lines_add(r->lines, fd);
+    if (err != 0)
+        report(REPORT_ERROR, "key_line", "No line to %s: %s.", name, err_text(err));
+}
+
+static void on_command(void *ctx, uint64_t id, struct slice command)
+{
+    struct run *r = ctx;
+    (void)command;
+    group_answer(r->self, id, EXIT_USE, SLICE_LIT("The key process takes no commands.\n"));
+}
+
+static void on_stop(void *ctx)
+{
+    struct run *r = ctx;
+    loop_stop(group_loop(r->self)); /* every request was answered in the turn it came in */
+}
+
+static int load(struct signer_keys *into, struct keystore *store, const struct signer_key *keys,
+                size_t n, struct diag *d)
+{
+    for (size_t i = 0; i < n; i++) {
+        EVP_PKEY *key;
+        int err = keystore_load(store, keys[i].name, &key, d);
+        if (err != 0)
+            return err;
+        err = signer_keys_add(into, &keys[i], key, d);
+        EVP_PKEY_free(key);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static int open_keys(const char *keys_dir, const struct signer_key *keys, size_t n,
+                     struct signer_keys **out, struct diag *d)
+{
+    *out = NULL;
+    struct keystore *store;
+    int err = keystore_open(keys_dir, false, &store, d);
+    if (err != 0)
+        return err;
+    struct signer_keys *into = signer_keys_new();
+    err =
+        into == NULL ? diag_set(d, ERR_NOMEM, "no memory for keys") : load(into, store, keys, n, d);
+    keystore_close(store);
+    if (err != 0) {
+        signer_keys_free(into);
+        return err;
+    }
+    *out = into;
+    return 0;
+}
+
+/* Serves until stopped, with everything open that it needs. */
+static void serve(struct group_self *self, struct signer_lines *lines)
+{
+    static const struct group_events events = {on_peer, on_command, on_stop};
+    struct run r = {self, lines};
+    group_begin(self, &events, &r);
+    group_ready(self);
+    loop_run(group_loop(self));
+}
+
+int signer_run(struct group_self *self, const char *keys_dir, const struct signer_key *keys,
+               size_t n, size_t batch_max)
+{
+    struct diag d = {0};
+    struct signer_keys *held = NULL;
+    struct signer_lines *lines = NULL;
+    /* No core file and no other process of the same user sees the keys. */
+    prctl(PR_SET_DUMPABLE, 0);
+    int err = open_keys(keys_dir, keys, n, &held, &d);
+    if (err == 0) {
+        lines = signer_lines_new(group_loop(self), held, batch_max);
+        if (lines == NULL)
+            err = diag_set(&d, ERR_NOMEM, "no memory for the key process");
+    }
+    /* Rights end here: what is open is all that this process will use. */
+    if (err == 0)
+        err = sandbox_enter(SANDBOX_KEY, NULL, &d);
+    if (err == 0)
+        serve(self, lines);
+    else
+        report_diag(REPORT_ERROR, "key_start", NULL, &d);
+    signer_lines_free(lines);
+    signer_keys_free(held);
+    return err == 0 ? EXIT_DONE : EXIT_COULD_NOT;
+}

@@ -1,0 +1,109 @@
+#include "trust/trust.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "keys/signer.h"
+#include "proc/group.h"
+#include "proc/report.h"
+#include "trust/ca.h"
+#include "trust/responder.h"
+#include "trust/trust_conf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int key_run(struct group_self *self, const char *config_path)
+{
+    static const struct signer_key keys[] = {
+        {.name = "ca", .use = SIGNER_CERT},
+        {.name = "ocsp", .use = SIGNER_OCSP},
+        {.name = "tsa", .use = SIGNER_TSP},
+    };
+    struct trust_conf conf;
+    struct diag d = {0};
+    int code = EXIT_COULD_NOT;
+    if (trust_conf_read(config_path, &conf, &d) != 0)
+        report_diag(REPORT_ERROR, "start", NULL, &d);
+    else
+        code = signer_run(self, conf.dir, keys, ARRAY_LEN(keys), 1);
+    trust_conf_free(&conf);
+    return code;
+}
+
+static int fail(const struct diag *d, int code)
+{
+    char text[900];
+    diag_print(d, text, sizeof text);
+    fprintf(stderr, "sild trust: %s\n", text);
+    return code;
+}
+
+static int run(const char *config, const char *child)
+{
+    static const struct group_child children[] = {
+        {.name = "key", .count = 1, .run = key_run},
+        {.name = "log", .count = 1, .peers = {"key!"}, .run = ca_run},
+        {.name = "worker",
+         .count = 1,
+         .alone = true,
+         .peers = {"key!", "log"},
+         .listens = {"ocsp", "tsa"},
+         .run = responder_run},
+    };
+    struct group_listen listens[2] = {{.name = "ocsp"}, {.name = "tsa"}};
+    struct trust_conf conf;
+    struct diag d = {0};
+    struct group_spec spec = {.role = "trust",
+                              .children = children,
+                              .n = ARRAY_LEN(children),
+                              .listens = listens,
+                              .n_listens = 2,
+                              .config_path = config};
+    if (child != NULL)
+        return group_run_child(&spec, child);
+    int rc = trust_conf_read(config, &conf, &d);
+    if (rc == 0)
+        rc = net_addr_parse_text(slice_str(conf.ocsp_listen), &listens[0].addr, &d);
+    if (rc == 0)
+        rc = net_addr_parse_text(slice_str(conf.tsa_listen), &listens[1].addr, &d);
+    spec.dir = conf.dir;
+    int code = rc == 0 ? group_run(&spec) : fail(&d, EXIT_COULD_NOT);
+    trust_conf_free(&conf);
+    return code;
+}
+
+static int help(const struct opt_command *cmd)
+{
+    struct buf text;
+    buf_init(&text, 16384);
+    opt_help(cmd, &text);
+    fputs(buf_cstr(&text), stdout);
+    buf_free(&text);
+    return EXIT_DONE;
+}
+
+int trust_main(int argc, char **argv)
+{
+    const char *config = NULL, *child = NULL;
+    const struct opt opts[] = {
+        {"--config", "FILE", "configuration (see sild(1))", &config, NULL},
+        {"--child", "NAME", "internal: run as this child of the role", &child, NULL},
+        {NULL, NULL, NULL, NULL, NULL},
+    };
+    const struct opt_command cmd = {
+        .usage = "sild trust --config FILE | sild trust init|issue|revoke|list …",
+        .text = "Runs a certification authority with its OCSP responder (RFC 6960) and a\n"
+                "time-stamp authority (RFC 3161). The words init, issue, revoke and list are\n"
+                "commands of their own: sild trust WORD --help.",
+        .opts = opts,
+    };
+    struct diag d = {0};
+    if (argc > 1 && argv[1][0] != '-')
+        return trust_tool_main(argc - 1, argv + 1);
+    char *args[argc + 1];
+    int rc = opt_parse(&cmd, argc, argv, args, &d);
+    if (rc == OPT_HELP)
+        return help(&cmd);
+    if (rc == 0 && config == NULL)
+        rc = diag_set(&d, ERR_USAGE, "--config FILE is missing");
+    return rc != 0 ? fail(&d, EXIT_USE) : run(config, child);
+}

@@ -1,0 +1,81 @@
+#include "trust/trust_conf.h"
+#include "base/err.h"
+#include "proc/fs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define S(key, kind, fallback, help)                                                               \
+    {                                                                                              \
+        "trust", key, kind, false, fallback, help                                                  \
+    }
+
+const struct conf_rule trust_conf_rules[] = {
+    S("dir", CONF_TEXT, ".", "folder of keys, certificates and the journal"),
+    S("name", CONF_TEXT, "Sild Trust", "organisation in the CA's name"),
+    S("country", CONF_TEXT, "EE", "country in the CA's name"),
+    S("profile", CONF_TEXT, "Ejbca",
+      "certificate profile: Ejbca, Basic, BasicACME, FiVRK, Is, Fo, SkKlass3"),
+    S("ocsp_listen", CONF_TEXT, "127.0.0.1:8888", "where the OCSP responder listens"),
+    S("tsa_listen", CONF_TEXT, "127.0.0.1:8899", "where the time-stamp authority listens"),
+    S("ocsp_url", CONF_TEXT, NULL, "the responder's URL, put into certificates"),
+    S("tsa_url", CONF_TEXT, NULL, "the time-stamp authority's URL"),
+    S("ca_key", CONF_TEXT, "p384", "kind of the CA's key: rsa2048, rsa3072, p256, p384"),
+    S("service_key", CONF_TEXT, "p256", "kind of the OCSP and time-stamp keys"),
+    S("ca_validity", CONF_DURATION, "7300d", "how long the CA's certificate is valid"),
+    S("service_validity", CONF_DURATION, "3650d", "the same for OCSP and time-stamp certificates"),
+    S("leaf_validity", CONF_DURATION, "730d", "the same for certificates that are issued"),
+    S("ocsp_next_update", CONF_DURATION, "1h", "nextUpdate after thisUpdate"),
+};
+const size_t trust_conf_rule_count = ARRAY_LEN(trust_conf_rules);
+
+static const char *text(struct trust_conf *c, const struct conf *k, const char *key)
+{
+    struct slice s = conf_text(k, conf_find(k, "trust", ""), key);
+    return s.p == NULL ? NULL : arena_cstr(c->a, s);
+}
+
+int trust_conf_read(const char *path, struct trust_conf *out, struct diag *d)
+{
+    struct conf k;
+    struct buf file;
+    memset(out, 0, sizeof *out);
+    out->a = arena_new(4u << 20);
+    buf_init(&file, 1u << 20);
+    int rc = out->a == NULL ? ERR_NOMEM : fs_read(path, &file, d);
+    if (rc == 0)
+        rc = conf_parse(out->a, buf_view(&file), trust_conf_rules, trust_conf_rule_count, &k, d);
+    buf_free(&file);
+    if (rc != 0) {
+        diag_where(d, "%s", path);
+        return rc;
+    }
+    const struct conf_section *s = conf_find(&k, "trust", "");
+    struct slice dir = conf_text(&k, s, "dir");
+    const char *slash = strrchr(path, '/');
+    if (dir.n > 0 && dir.p[0] == '/')
+        snprintf(out->dir, sizeof out->dir, "%.*s", SLICE_ARG(dir));
+    else
+        snprintf(out->dir, sizeof out->dir, "%.*s/%.*s", slash == NULL ? 1 : (int)(slash - path),
+                 slash == NULL ? "." : path, SLICE_ARG(dir));
+    out->name = text(out, &k, "name");
+    out->country = text(out, &k, "country");
+    out->profile = text(out, &k, "profile");
+    out->ocsp_listen = text(out, &k, "ocsp_listen");
+    out->tsa_listen = text(out, &k, "tsa_listen");
+    out->ocsp_url = text(out, &k, "ocsp_url");
+    out->tsa_url = text(out, &k, "tsa_url");
+    out->ca_key = text(out, &k, "ca_key");
+    out->service_key = text(out, &k, "service_key");
+    out->ca_ms = conf_number(&k, s, "ca_validity");
+    out->service_ms = conf_number(&k, s, "service_validity");
+    out->leaf_ms = conf_number(&k, s, "leaf_validity");
+    out->ocsp_next_ms = conf_number(&k, s, "ocsp_next_update");
+    return 0;
+}
+
+void trust_conf_free(struct trust_conf *c)
+{
+    arena_free(c->a);
+    c->a = NULL;
+}
