@@ -290,6 +290,26 @@ static int check_url(const struct rest_request *r, struct diag *d)
     return 0;
 }
 
+/* Raw characters beyond ASCII: Java's URI takes them but for control characters and spaces. */
+static bool query_is_readable(struct slice query)
+{
+    static const char *const spaces[] = {"\xE1\x9A\x80", "\xE2\x80\xA8", "\xE2\x80\xA9",
+                                         "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
+    if (!slice_is_utf8(query))
+        return false;
+    for (size_t i = 0; i + 1 < query.n; i++) {
+        struct slice rest = slice_from(query, i);
+        if (rest.p[0] == 0xC2 && rest.p[1] <= 0xA0)
+            return false;
+        if (slice_starts(rest, "\xE2\x80") && rest.p[2] <= 0x8A)
+            return false;
+        for (size_t k = 0; k < ARRAY_LEN(spaces); k++)
+            if (slice_starts(rest, spaces[k]))
+                return false;
+    }
+    return true;
+}
+
 /* Path and query; the authority of an absolute form must be that of the Host header. */
 static int take_target(struct arena *a, const struct http_head *head, struct rest_request *r,
                        struct diag *d)
@@ -308,6 +328,8 @@ static int take_target(struct arena *a, const struct http_head *head, struct res
     if (err != 0)
         return at_edge(d, ERR_BAD_REQUEST, "URL");
     http_target_split(arena_dup(a, target), &r->path, &r->query, &r->has_query);
+    if (!query_is_readable(r->query))
+        return diag_set(d, ERR_BAD_REQUEST, "the query holds bytes that must be percent-encoded");
     return 0;
 }
 
