@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "base/err.h"
+#include "crypto/tsp.h"
 #include "evidence/asic.h"
 #include "wire/zip.h"
 
@@ -86,6 +87,46 @@ TEST(containers_have_their_verdicts)
     xades_cache_free(cache);
     world_close(&xroad);
     world_close(&worked);
+    CHECK_INT(wrong, 0);
+}
+
+/* Tokens by themselves: imprint over the data, then the signer, as for a container. */
+TEST(time_stamps_have_their_verdicts)
+{
+    static const struct {
+        const char *token, *data;
+        int want;
+    } t[] = {
+        {"valid", "stamped-data", 0},
+        {"valid", "valid", ERR_MALFORMED_SIGNATURE},
+        {"invalid-signature", "stamped-data", ERR_MLOG_TS_SIGNER},
+        {"stamped-data", "stamped-data", ERR_MLOG_TS_INVALID},
+    };
+    struct world w;
+    world_open(&w, "globalconf/globalconf_good_v4", "EE");
+    struct cert **tsas, *signer;
+    size_t n = globalconf_all_tsas(w.g, &tsas);
+    int wrong = 0;
+    printf("# %-20s %-14s %-40s %s\n", "token", "data", "expected", "got");
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        struct slice token = vector("timestamps/%s", t[i].token);
+        struct slice data = vector("timestamps/%s", t[i].data);
+        struct tsp_info info;
+        struct digest imprint;
+        int rc = tsp_token_parse(token, &info, NULL);
+        if (rc == 0) {
+            digest_of(info.imprint.alg, data, &imprint);
+            rc = digest_eq(&imprint, &info.imprint)
+                     ? tsp_token_verify(token, tsas, n, &signer, NULL)
+                     : ERR_MALFORMED_SIGNATURE;
+        }
+        printf("# %-20s %-14s %-40s %s\n", t[i].token, t[i].data, verdict(t[i].want, ""),
+               verdict(rc, ""));
+        wrong += rc != t[i].want;
+        vector_drop(token);
+        vector_drop(data);
+    }
+    world_close(&w);
     CHECK_INT(wrong, 0);
 }
 

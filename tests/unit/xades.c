@@ -373,12 +373,18 @@ TEST(no_byte_of_what_is_signed_can_be_changed)
     struct slice text = vector("worked/single-ec/signatures.xml");
     struct files f = {.message = vector("worked/message1.xml")};
     uint8_t *p = (uint8_t *)(uintptr_t)text.p;
-    static const char *const begin[] = {"<ds:SignedInfo>", "<xades:SignedProperties "};
-    static const char *const end[] = {"</ds:SignatureValue>", "</xades:SignedProperties>"};
-    for (size_t i = 0; i < ARRAY_LEN(begin); i++) {
-        size_t at = slice_find_slice(text, slice_str(begin[i]));
-        size_t stop = slice_find_slice(text, slice_str(end[i]));
+    static const struct {
+        const char *after, *end;
+    } ranges[] = {
+        {"<ds:Signature Id=\"signature\">", "</ds:SignedInfo>"},
+        {"Id=\"signature-value\">", "</ds:SignatureValue>"},
+        {"Target=\"#signature\">", "</xades:SignedProperties>"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        size_t at = slice_find_slice(text, slice_str(ranges[i].after));
+        size_t stop = slice_find_slice(text, slice_str(ranges[i].end));
         CHECK(at != SIZE_MAX && stop != SIZE_MAX);
+        at += strlen(ranges[i].after);
         for (; at < stop; at += 3) {
             uint8_t old = p[at];
             p[at] = old == '=' || old == '"' ? '/' : old ^ 1;
