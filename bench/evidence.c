@@ -1,7 +1,7 @@
 /*
  * How many containers and live signatures one core verifies a second:
  *
- *     bench-evidence VECTORS [SECONDS]
+ *     bench-evidence VECTORS [SECONDS [NAME]]
  *
  * Containers and messages are those of the worked example. "new" has no cache; "known" remembers
  * verdicts on certificates, OCSP responses, time-stamps and batches, as a gateway does.
@@ -12,12 +12,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define JUDGED_AT 1767607500000 /* 2026-01-05T10:05:00Z */
 
 static const char *vectors;
 static double seconds = 1;
+static const char *only; /* the one line wanted, "single-ec known"; NULL: all */
 static struct globalconf *conf;
 static struct arena *arena;
 
@@ -66,8 +68,17 @@ static void report(const char *name, const char *how, size_t n, double s)
     printf("%-28s %-6s %9.0f /s  %7.1f us\n", name, how, (double)n / s, s * 1e6 / (double)n);
 }
 
+static bool wanted(const char *name, const struct xades_cache *cache)
+{
+    char line[64];
+    snprintf(line, sizeof line, "%s %s", name, cache == NULL ? "new" : "known");
+    return only == NULL || strcmp(only, line) == 0;
+}
+
 static void containers(const char *name, struct xades_cache *cache)
 {
+    if (!wanted(name, cache))
+        return;
     char path[256];
     snprintf(path, sizeof path, "asic/%s.asice", name);
     struct slice bytes = file(path);
@@ -86,6 +97,8 @@ static void containers(const char *name, struct xades_cache *cache)
 
 static void live(const char *name, struct xades_live *m, struct xades_cache *cache)
 {
+    if (!wanted(name, cache))
+        return;
     struct id_client sender = {SLICE_LIT("ZZ"), SLICE_LIT("GOV"), SLICE_LIT("100"),
                                SLICE_LIT("registry")};
     m->sender = &sender;
@@ -103,12 +116,14 @@ static void live(const char *name, struct xades_live *m, struct xades_cache *cac
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "usage: bench-evidence VECTORS [SECONDS]\n");
+        fprintf(stderr, "usage: bench-evidence VECTORS [SECONDS [NAME]]\n");
         return 2;
     }
     vectors = argv[1];
     if (argc > 2)
         seconds = atof(argv[2]);
+    if (argc > 3)
+        only = argv[3];
     open_conf();
     arena = arena_new(32u << 20);
     struct xades_cache *caches[] = {NULL, xades_cache_new(1024)};

@@ -1,7 +1,15 @@
 /* The one program: its commands are in one table. */
 #include "base/attr.h"
 #include "base/opt.h"
+#include "authority/authority.h"
+#include "cli/asic_get.h"
 #include "cli/asic_verify.h"
+#include "cli/call.h"
+#include "cli/journal_verify.h"
+#include "cli/up.h"
+#include "gateway/gateway.h"
+#include "registry/registry.h"
+#include "trust/trust.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +28,17 @@ static const struct {
     int (*run)(int, char **);
     const char *help;
 } commands[] = {
+    {"up", cli_up, "bring the demonstration country up"},
+    {"down", cli_down, "stop it"},
+    {"status", cli_status, "say how it is"},
+    {"call", cli_call, "make an exchange, like curl"},
+    {"asic get", cli_asic_get, "export a logged message as a container"},
     {"asic verify", cli_asic_verify, "verify containers of logged messages"},
+    {"journal verify", cli_journal_verify, "check a journal, its signatures and time-stamps"},
+    {"authority", authority_main, "central server: members, trust, global configuration"},
+    {"trust", trust_main, "CA, OCSP responder, time-stamp authority"},
+    {"gateway", gateway_main, "security server: exchanges signed messages"},
+    {"registry", registry_main, "reference registry: the population register"},
     {"version", version, "print the version"},
 };
 

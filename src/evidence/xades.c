@@ -8,8 +8,11 @@
 #include "base/err.h"
 #include "base/timeval.h"
 #include "evidence/xades_doc.h"
+#include "evidence/xades_form.h"
 
 #include <string.h>
+
+#define OWN_PART_MAX (64u << 10)
 
 static int malformed(struct diag *d, const char *what)
 {
@@ -235,6 +238,67 @@ static int read_properties(struct xades *x, const struct xml_node *object, struc
     return rc != 0 ? rc : read_ocsp(x, d);
 }
 
+/* --- documents of our own form --- */
+
+static bool own_bytes(struct xades *x, struct slice text, struct slice *out)
+{
+    struct buf b;
+    buf_init(&b, text.n + 4);
+    bool good = base64_decode(&b, text, false) == 0;
+    *out = good ? arena_dup(x->arena, buf_view(&b)) : SLICE_NONE;
+    buf_free(&b);
+    return out->p != NULL;
+}
+
+static bool own_reference(struct xades *x, struct slice uri, struct slice digest)
+{
+    struct xades_reference *r = &x->ref[x->n_refs++];
+    struct slice bytes;
+    r->uri = arena_dup(x->arena, uri);
+    if (r->uri.p == NULL || !own_bytes(x, digest, &bytes) || bytes.n != 64)
+        return false;
+    r->digest = (struct digest){.alg = DIGEST_SHA512, .n = 64};
+    memcpy(r->digest.b, bytes.p, 64);
+    return true;
+}
+
+static bool own_canonical(struct xades *x, const struct xades_form *f, enum xades_form_part part,
+                          struct slice *out)
+{
+    struct buf b;
+    buf_init(&b, OWN_PART_MAX);
+    xades_form_canonical(f, part, &b);
+    *out = b.failed ? SLICE_NONE : arena_dup(x->arena, buf_view(&b));
+    buf_free(&b);
+    return out->p != NULL;
+}
+
+/* False: it is no such document, or not quite; the XML parser says more. */
+static bool read_own_form(struct xades *x, struct slice text)
+{
+    struct xades_form f;
+    if (!xades_form_match(text, &f))
+        return false;
+    x->alg = sign_alg_from_uri(f.field[XADES_FIELD_ALG]);
+    if (x->alg == NULL || !own_bytes(x, f.field[XADES_FIELD_VALUE], &x->value) ||
+        !own_bytes(x, f.field[XADES_FIELD_CERT], &x->cert_der) ||
+        !own_reference(x, f.field[XADES_FIELD_URI], f.field[XADES_FIELD_DATA]) ||
+        !own_reference(x, SLICE_LIT("#signed-properties"), f.field[XADES_FIELD_PROPERTIES]) ||
+        !own_canonical(x, &f, XADES_FORM_INFO, &x->own_info) ||
+        !own_canonical(x, &f, XADES_FORM_PROPERTIES, &x->own_properties))
+        return false;
+    for (x->n_ocsp = 0; x->n_ocsp < f.n_ocsp; x->n_ocsp++) {
+        if (!own_bytes(x, f.ocsp[x->n_ocsp], &x->ocsp[x->n_ocsp]))
+            return false;
+    }
+    if (!timeval_parse_iso(f.field[XADES_FIELD_TIME], &x->signing_time_ms))
+        x->signing_time_ms = 0;
+    x->own_form = true;
+    return true;
+}
+
+/* --- any document --- */
+
 /* signature.md 6 step 2, without its hole: the signature stands first in its document. */
 static int check_strict(const struct xades *x, const struct xml_node *root, struct diag *d)
 {
@@ -245,27 +309,36 @@ static int check_strict(const struct xades *x, const struct xml_node *root, stru
     return xades_schema_check(x->signature, d);
 }
 
-int xades_parse(struct arena *a, struct slice text, bool strict, struct xades **out, struct diag *d)
+static int read_document(struct xades *x, struct slice text, bool strict, struct diag *d)
 {
     struct xml_doc doc;
-    int rc = xml_parse(a, text, &doc, d);
+    int rc = xml_parse(x->arena, text, &doc, d);
     if (rc != 0)
         return rc;
-    struct xades *x = arena_zalloc(a, sizeof *x);
-    if (x == NULL)
-        return diag_set(d, ERR_TOO_LARGE, "the signature document needs too much memory");
-    x->arena = a;
     const struct xml_node *object = NULL;
     rc = index_document(x, doc.root, &object, d);
     if (rc == 0)
         rc = read_signature(x, d);
     if (rc == 0 && strict)
         rc = check_strict(x, doc.root, d);
-    if (rc == 0)
-        rc = read_properties(x, object, d);
-    if (rc == 0)
-        *out = x;
-    return rc;
+    return rc != 0 ? rc : read_properties(x, object, d);
+}
+
+int xades_parse(struct arena *a, struct slice text, bool strict, struct xades **out, struct diag *d)
+{
+    struct xades *x = arena_zalloc(a, sizeof *x);
+    if (x == NULL)
+        return diag_set(d, ERR_TOO_LARGE, "the signature document needs too much memory");
+    x->arena = a;
+    if (!read_own_form(x, text)) {
+        memset(x, 0, sizeof *x);
+        x->arena = a;
+        int rc = read_document(x, text, strict, d);
+        if (rc != 0)
+            return rc;
+    }
+    *out = x;
+    return 0;
 }
 
 void xades_free(struct xades *x)

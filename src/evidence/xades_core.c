@@ -23,7 +23,9 @@ static int check_reference(const struct xades *x, const struct xades_reference *
 {
     struct digest got;
     int rc;
-    if (r->uri.n > 0 && r->uri.p[0] == '#') {
+    if (x->own_form && slice_eq_str(r->uri, "#signed-properties")) {
+        digest_of(r->digest.alg, x->own_properties, &got);
+    } else if (r->uri.n > 0 && r->uri.p[0] == '#') {
         const struct xml_node *e = xades_doc_by_id(x, slice_from(r->uri, 1));
         if (e == NULL)
             return diag_set(d, ERR_INVALID_REFERENCE, "no element has the Id that %.*s names",
@@ -74,7 +76,11 @@ int xades_verify_core(struct xades *x, xades_resolve resolve, void *ctx, struct 
             return rc;
     }
     struct digest dg;
-    int rc = digest_element(x->signed_info, &x->c14n, x->alg->digest, &dg, d);
+    int rc = 0;
+    if (x->own_form)
+        digest_of(x->alg->digest, x->own_info, &dg);
+    else
+        rc = digest_element(x->signed_info, &x->c14n, x->alg->digest, &dg, d);
     if (rc != 0)
         return rc;
     rc = check_value(cert->key, x->alg, &dg, x->value);

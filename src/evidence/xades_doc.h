@@ -35,6 +35,10 @@ struct xades_id {
 
 struct xades {
     struct arena *arena;
+    /* A document of our own form has no tree, but its canonical parts; their digest's reference is
+     * the second. */
+    bool own_form;
+    struct slice own_info, own_properties;
     const struct xml_node *signature, *signed_info;
     const struct xml_node *unsigned_properties; /* UnsignedSignatureProperties or NULL */
     struct xades_id id[XADES_IDS_MAX];

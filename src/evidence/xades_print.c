@@ -1,44 +1,20 @@
-/*
- * Signature documents, written (signature.md 2) without white space between elements, so that the
- * canonical form of a part differs from its text in two things only: the namespace declarations of
- * the root stand on the part's own element, and an empty element has an end tag.
- */
+/* Signature documents, written (signature.md 2). */
 #include "evidence/xades.h"
 
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/timeval.h"
+#include "evidence/xades_form.h"
 
-#define SHA512 "http://www.w3.org/2001/04/xmlenc#sha512"
-#define NAMESPACES                                                                                 \
-    "xmlns:asic=\"http://uri.etsi.org/02918/v1.2.1#\" "                                            \
-    "xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\" "                                             \
-    "xmlns:xades=\"http://uri.etsi.org/01903/v1.3.2#\" "                                           \
-    "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\""
-#define POLICY_HASH                                                                                \
-    "BuO0EDNfkxSVlUbxCzmQPzX1AUF1/xx9ytWHk3/6SAOePxQiniEfDYk+90QeYb3lWpV3Izhuz9fKaYyE+lTcXw=="
 #define PRINT_MAX (64u << 10)
+#define NAME_MAX_BYTES 4096
 
-enum form {
-    TEXT,
-    CANONICAL,
+/* The fields of a document and the memory they are in. */
+struct fields {
+    struct xades_form form;
+    struct buf memory;
+    size_t begin[XADES_FIELDS], end[XADES_FIELDS];
 };
-
-/* An element without content; `tag` is its name and attributes. */
-static void put_empty(struct buf *b, enum form f, const char *name, const char *attrs)
-{
-    buf_printf(b, f == CANONICAL ? "<%s %s></%s>" : "<%s %s/>", name, attrs, name);
-}
-
-static void put_digest(struct buf *b, enum form f, const struct digest *d)
-{
-    char attr[96];
-    snprintf(attr, sizeof attr, "Algorithm=\"%s\"", digest_uri(d->alg));
-    put_empty(b, f, "ds:DigestMethod", attr);
-    buf_str(b, "<ds:DigestValue>");
-    base64_append(b, digest_slice(d));
-    buf_str(b, "</ds:DigestValue>");
-}
 
 /* Character data as canonical XML has it, which is good in the document too. */
 static void put_text(struct buf *b, struct slice text)
@@ -74,114 +50,140 @@ static bool text_is_xml(struct slice text)
     return slice_is_utf8(text);
 }
 
-/* xades:Cert content: which certificate, by digest, issuer and serial number. */
-static int put_cert_id(struct buf *b, enum form f, const struct cert *c)
+static int put_issuer(struct buf *b, const struct cert *c)
 {
     struct buf name;
-    buf_init(&name, 4096);
+    buf_init(&name, NAME_MAX_BYTES);
     cert_name_rfc2253(X509_get_issuer_name(c->x509), &name);
-    if (name.failed || !text_is_xml(buf_view(&name))) {
-        buf_free(&name);
-        return ERR_CANNOT_CREATE_SIGNATURE;
-    }
-    buf_str(b, "<xades:CertDigest>");
-    put_digest(b, f, &c->sha512);
-    buf_str(b, "</xades:CertDigest><xades:IssuerSerial><ds:X509IssuerName>");
-    put_text(b, buf_view(&name));
+    bool good = !name.failed && text_is_xml(buf_view(&name));
+    if (good)
+        put_text(b, buf_view(&name));
     buf_free(&name);
-    buf_str(b, "</ds:X509IssuerName><ds:X509SerialNumber>");
-    cert_serial_decimal(c, b);
-    buf_str(b, "</ds:X509SerialNumber></xades:IssuerSerial>");
-    return 0;
+    return good ? 0 : ERR_CANNOT_CREATE_SIGNATURE;
 }
 
-static void put_policy(struct buf *b, enum form f)
+/* Fields are appended to the memory one after the other; their places become slices at the end. */
+static void field_begin(struct fields *f, enum xades_field field)
 {
-    buf_str(b, "<xades:SignaturePolicyIdentifier><xades:SignaturePolicyId><xades:SigPolicyId>"
-               "<xades:Identifier Qualifier=\"OIDAsURN\">urn:oid:1.3.6.1.4.1.3516.16.2"
-               "</xades:Identifier><xades:Description>"
-               "Profile for High Performance Digital Signatures (version 1.2)"
-               "</xades:Description></xades:SigPolicyId><xades:SigPolicyHash>");
-    put_empty(b, f, "ds:DigestMethod", "Algorithm=\"" SHA512 "\"");
-    buf_str(b, "<ds:DigestValue>" POLICY_HASH "</ds:DigestValue></xades:SigPolicyHash>"
-               "<xades:SigPolicyQualifiers><xades:SigPolicyQualifier>"
-               "<xades:SPURI>https://repo.cyber.ee/dsig-profile-1.2.pdf</xades:SPURI>"
-               "</xades:SigPolicyQualifier></xades:SigPolicyQualifiers>"
-               "</xades:SignaturePolicyId></xades:SignaturePolicyIdentifier>");
+    f->begin[field] = f->memory.n;
 }
 
-static int put_signed_properties(struct buf *b, enum form f, const struct xades_spec *s)
+static void field_end(struct fields *f, enum xades_field field)
+{
+    f->end[field] = f->memory.n;
+}
+
+static void field_text(struct fields *f, enum xades_field field, const char *text)
+{
+    field_begin(f, field);
+    buf_str(&f->memory, text);
+    field_end(f, field);
+}
+
+static void field_bytes(struct fields *f, enum xades_field field, struct slice bytes)
+{
+    field_begin(f, field);
+    base64_append(&f->memory, bytes);
+    field_end(f, field);
+}
+
+static int fields_done(struct fields *f)
+{
+    for (size_t i = 0; i < XADES_FIELDS; i++)
+        f->form.field[i] = slice_sub(buf_view(&f->memory), f->begin[i], f->end[i] - f->begin[i]);
+    return f->memory.failed ? ERR_TOO_LARGE : 0;
+}
+
+static int fields_of_properties(struct fields *f, const struct xades_spec *s)
 {
     char time[TIMEVAL_TEXT];
     timeval_print_iso(s->signing_time_ms, true, time);
-    buf_printf(b, "<xades:SignedProperties %sId=\"signed-properties\">",
-               f == CANONICAL ? NAMESPACES " " : "");
-    buf_printf(b,
-               "<xades:SignedSignatureProperties><xades:SigningTime>%s</xades:SigningTime>"
-               "<xades:SigningCertificate><xades:Cert>",
-               time);
-    int rc = put_cert_id(b, f, s->cert);
+    field_text(f, XADES_FIELD_TIME, time);
+    field_bytes(f, XADES_FIELD_CERT_DIGEST, digest_slice(&s->cert->sha512));
+    field_begin(f, XADES_FIELD_ISSUER);
+    int rc = put_issuer(&f->memory, s->cert);
+    field_end(f, XADES_FIELD_ISSUER);
+    field_begin(f, XADES_FIELD_SERIAL);
+    cert_serial_decimal(s->cert, &f->memory);
+    field_end(f, XADES_FIELD_SERIAL);
+    field_text(f, XADES_FIELD_MIME, s->batch ? "application/hash-chain-result" : "text/xml");
+    int done = fields_done(f);
+    return rc != 0 ? rc : done;
+}
+
+static int fields_of_info(struct fields *f, const struct xades_spec *s)
+{
+    int rc = fields_of_properties(f, s);
     if (rc != 0)
         return rc;
-    buf_str(b, "</xades:Cert></xades:SigningCertificate>");
-    put_policy(b, f);
-    buf_printf(b,
-               "</xades:SignedSignatureProperties><xades:SignedDataObjectProperties>"
-               "<xades:DataObjectFormat ObjectReference=\"#signature-reference-0\">"
-               "<xades:MimeType>%s</xades:MimeType></xades:DataObjectFormat>"
-               "</xades:SignedDataObjectProperties></xades:SignedProperties>",
-               s->batch ? "application/hash-chain-result" : "text/xml");
-    return b->failed ? ERR_TOO_LARGE : 0;
+    struct buf properties;
+    struct digest digest;
+    buf_init(&properties, PRINT_MAX);
+    xades_form_canonical(&f->form, XADES_FORM_PROPERTIES, &properties);
+    rc = properties.failed ? ERR_TOO_LARGE : 0;
+    digest_of(DIGEST_SHA512, buf_view(&properties), &digest);
+    buf_free(&properties);
+    field_text(f, XADES_FIELD_ALG, s->alg->uri);
+    field_text(f, XADES_FIELD_URI, s->batch ? "/sig-hashchainresult.xml" : "/message.xml");
+    field_bytes(f, XADES_FIELD_DATA, digest_slice(&s->data));
+    field_bytes(f, XADES_FIELD_PROPERTIES, digest_slice(&digest));
+    int done = fields_done(f);
+    return rc != 0 ? rc : done;
+}
+
+static int check_spec(const struct xades_spec *s)
+{
+    return s->data.alg == DIGEST_SHA512 ? 0 : ERR_USAGE;
+}
+
+static int print_canonical(const struct xades_spec *s, enum xades_form_part part, struct buf *out)
+{
+    struct fields f = {.form = {.n_ocsp = 0}};
+    buf_init(&f.memory, PRINT_MAX);
+    int rc = check_spec(s);
+    if (rc == 0)
+        rc = part == XADES_FORM_INFO ? fields_of_info(&f, s) : fields_of_properties(&f, s);
+    if (rc == 0)
+        xades_form_canonical(&f.form, part, out);
+    buf_free(&f.memory);
+    return rc != 0 ? rc : out->failed ? ERR_TOO_LARGE : 0;
 }
 
 int xades_signed_properties(const struct xades_spec *s, struct buf *out)
 {
-    return put_signed_properties(out, CANONICAL, s);
-}
-
-static int put_signed_info(struct buf *b, enum form f, const struct xades_spec *s)
-{
-    struct buf properties;
-    buf_init(&properties, PRINT_MAX);
-    int rc = put_signed_properties(&properties, CANONICAL, s);
-    struct digest digest;
-    digest_of(DIGEST_SHA512, buf_view(&properties), &digest);
-    buf_free(&properties);
-    if (rc != 0)
-        return rc;
-
-    buf_printf(b, "<ds:SignedInfo%s>", f == CANONICAL ? " " NAMESPACES : "");
-    put_empty(b, f, "ds:CanonicalizationMethod",
-              "Algorithm=\"http://www.w3.org/TR/2001/REC-xml-c14n-20010315\"");
-    char attr[96];
-    snprintf(attr, sizeof attr, "Algorithm=\"%s\"", s->alg->uri);
-    put_empty(b, f, "ds:SignatureMethod", attr);
-    buf_printf(b, "<ds:Reference Id=\"signature-reference-0\" URI=\"%s\">",
-               s->batch ? "/sig-hashchainresult.xml" : "/message.xml");
-    put_digest(b, f, &s->data);
-    buf_str(b, "</ds:Reference><ds:Reference Id=\"signature-reference-1\" "
-               "Type=\"http://uri.etsi.org/01903#SignedProperties\" URI=\"#signed-properties\">");
-    put_digest(b, f, &digest);
-    buf_str(b, "</ds:Reference></ds:SignedInfo>");
-    return b->failed ? ERR_TOO_LARGE : 0;
+    return print_canonical(s, XADES_FORM_PROPERTIES, out);
 }
 
 int xades_signed_info(const struct xades_spec *s, struct buf *out)
 {
-    return put_signed_info(out, CANONICAL, s);
+    return print_canonical(s, XADES_FORM_INFO, out);
 }
 
+static int put_cert_ref(struct buf *b, const struct cert *c, size_t number)
+{
+    buf_printf(b,
+               "<xades:Cert URI=\"#encapsulated-cert-%zu\"><xades:CertDigest><ds:DigestMethod "
+               "Algorithm=\"%s\"/><ds:DigestValue>",
+               number, digest_uri(DIGEST_SHA512));
+    base64_append(b, digest_slice(&c->sha512));
+    buf_str(b, "</ds:DigestValue></xades:CertDigest><xades:IssuerSerial><ds:X509IssuerName>");
+    int rc = put_issuer(b, c);
+    buf_str(b, "</ds:X509IssuerName><ds:X509SerialNumber>");
+    cert_serial_decimal(c, b);
+    buf_str(b, "</ds:X509SerialNumber></xades:IssuerSerial></xades:Cert>");
+    return rc;
+}
+
+/* Additional certificates: references, then values. */
 static int put_extra_certs(struct buf *b, struct cert *const *extra, size_t n)
 {
     if (n == 0)
         return 0;
     buf_str(b, "<xades:CompleteCertificateRefs Id=\"complete-certificate-refs\"><xades:CertRefs>");
     for (size_t i = 0; i < n; i++) {
-        buf_printf(b, "<xades:Cert URI=\"#encapsulated-cert-%zu\">", i + 1);
-        int rc = put_cert_id(b, TEXT, extra[i]);
+        int rc = put_cert_ref(b, extra[i], i + 1);
         if (rc != 0)
             return rc;
-        buf_str(b, "</xades:Cert>");
     }
     buf_str(b, "</xades:CertRefs></xades:CompleteCertificateRefs><xades:CertificateValues>");
     for (size_t i = 0; i < n; i++) {
@@ -190,44 +192,57 @@ static int put_extra_certs(struct buf *b, struct cert *const *extra, size_t n)
         buf_str(b, "</xades:EncapsulatedX509Certificate>");
     }
     buf_str(b, "</xades:CertificateValues>");
-    return 0;
+    return b->failed ? ERR_TOO_LARGE : 0;
 }
 
-static void put_ocsp(struct buf *b, const struct slice *ocsp, size_t n)
+/* The responses in base64, one after the other in `memory`. */
+static int set_ocsp(struct xades_form *f, const struct slice *ocsp, size_t n, struct buf *memory)
 {
-    buf_str(b, "<xades:RevocationValues><xades:OCSPValues>");
+    if (n == 0 || n > XADES_FORM_OCSP_MAX)
+        return ERR_USAGE;
+    for (size_t i = 0; i < n; i++)
+        base64_append(memory, ocsp[i]);
+    size_t at = 0;
     for (size_t i = 0; i < n; i++) {
-        buf_printf(b, "<xades:EncapsulatedOCSPValue Id=\"ocsp-response-%zu\">", i + 1);
-        base64_append(b, ocsp[i]);
-        buf_str(b, "</xades:EncapsulatedOCSPValue>");
+        f->ocsp[i] = slice_sub(buf_view(memory), at, BASE64_LEN(ocsp[i].n));
+        at += BASE64_LEN(ocsp[i].n);
     }
-    buf_str(b, "</xades:OCSPValues></xades:RevocationValues>");
+    f->n_ocsp = n;
+    return memory->failed ? ERR_TOO_LARGE : 0;
+}
+
+static int print(struct fields *f, const struct xades_spec *s, struct slice raw_value,
+                 struct slice unsigned_first, struct buf *out)
+{
+    int rc = fields_of_info(f, s);
+    if (rc != 0)
+        return rc;
+    field_bytes(f, XADES_FIELD_VALUE, raw_value);
+    field_bytes(f, XADES_FIELD_CERT, s->cert->der);
+    rc = fields_done(f);
+    if (rc != 0)
+        return rc;
+    xades_form_print(&f->form, unsigned_first, out);
+    return out->failed ? ERR_TOO_LARGE : 0;
 }
 
 int xades_print(const struct xades_spec *s, struct slice raw_value, struct cert *const *extra,
                 size_t n_extra, const struct slice *ocsp, size_t n_ocsp, struct buf *out)
 {
-    buf_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>"
-                 "<asic:XAdESSignatures " NAMESPACES "><ds:Signature Id=\"signature\">");
-    int rc = put_signed_info(out, TEXT, s);
-    if (rc != 0)
-        return rc;
-    buf_str(out, "<ds:SignatureValue Id=\"signature-value\">");
-    base64_append(out, raw_value);
-    buf_str(out, "</ds:SignatureValue><ds:KeyInfo><ds:X509Data><ds:X509Certificate>");
-    base64_append(out, s->cert->der);
-    buf_str(out, "</ds:X509Certificate></ds:X509Data></ds:KeyInfo><ds:Object>"
-                 "<xades:QualifyingProperties Target=\"#signature\">");
-    rc = put_signed_properties(out, TEXT, s);
-    if (rc != 0)
-        return rc;
-    buf_str(out, "<xades:UnsignedProperties><xades:UnsignedSignatureProperties>");
-    rc = put_extra_certs(out, extra, n_extra);
-    if (rc != 0)
-        return rc;
-    put_ocsp(out, ocsp, n_ocsp);
-    buf_str(out, "</xades:UnsignedSignatureProperties></xades:UnsignedProperties>"
-                 "</xades:QualifyingProperties></ds:Object></ds:Signature>"
-                 "</asic:XAdESSignatures>");
-    return out->failed ? ERR_TOO_LARGE : 0;
+    struct fields f = {.form = {.n_ocsp = 0}};
+    struct buf certs, responses;
+    buf_init(&f.memory, PRINT_MAX);
+    buf_init(&certs, PRINT_MAX);
+    buf_init(&responses, XADES_FORM_OCSP_MAX * PRINT_MAX);
+    int rc = check_spec(s);
+    if (rc == 0)
+        rc = put_extra_certs(&certs, extra, n_extra);
+    if (rc == 0)
+        rc = set_ocsp(&f.form, ocsp, n_ocsp, &responses);
+    if (rc == 0)
+        rc = print(&f, s, raw_value, buf_view(&certs), out);
+    buf_free(&f.memory);
+    buf_free(&certs);
+    buf_free(&responses);
+    return rc;
 }

@@ -367,6 +367,31 @@ TEST(changed_documents_are_refused)
     }
 }
 
+/* Both readers, that of our own form and the XML parser, must see each change of what is signed. */
+TEST(no_byte_of_what_is_signed_can_be_changed)
+{
+    struct slice text = vector("worked/single-ec/signatures.xml");
+    struct files f = {.message = vector("worked/message1.xml")};
+    uint8_t *p = (uint8_t *)(uintptr_t)text.p;
+    static const char *const begin[] = {"<ds:SignedInfo>", "<xades:SignedProperties "};
+    static const char *const end[] = {"</ds:SignatureValue>", "</xades:SignedProperties>"};
+    for (size_t i = 0; i < ARRAY_LEN(begin); i++) {
+        size_t at = slice_find_slice(text, slice_str(begin[i]));
+        size_t stop = slice_find_slice(text, slice_str(end[i]));
+        CHECK(at != SIZE_MAX && stop != SIZE_MAX);
+        for (; at < stop; at += 3) {
+            uint8_t old = p[at];
+            p[at] = old == '=' || old == '"' ? '/' : old ^ 1;
+            struct diag d = {0};
+            if (core(text, false, &f, &d) == 0)
+                FAIL("octet %zu, '%c' for '%c'", at, p[at], old);
+            p[at] = old;
+        }
+    }
+    vector_drop(text);
+    vector_drop(f.message);
+}
+
 TEST(comments_and_other_quotes_change_nothing)
 {
     struct diag d = {0};
