@@ -110,6 +110,35 @@ static void collect(int in, double until)
     }
 }
 
+/* A reader beside the writer: whatever it sees is whole, and no less than was acknowledged. */
+static void watch(int in, double until)
+{
+    struct journal_options o = {.read_only = true};
+    struct journal *j = NULL;
+    struct journal_record r;
+    struct merkle_hash root;
+    struct buf b;
+    struct diag d;
+    buf_init(&b, 8192);
+    while (now() < until) {
+        collect(in, now() + 0.003);
+        int rc = j == NULL ? journal_open(dir, &o, &j, &d) : journal_refresh(j, &d);
+        if (rc == ERR_NOT_FOUND && ack_count == 0)
+            continue;
+        if (rc != 0)
+            FAIL("reader: %s: %s", d.where, d.text);
+        uint64_t n = journal_size(j);
+        if (ack_count > 0 && n < acks[(ack_count - 1) % ROOTS].size)
+            FAIL("the reader sees %llu records", (unsigned long long)n);
+        if (n > 0 && journal_read(j, n - 1, &r, &b, &d) != 0)
+            FAIL("reader: %s: %s", d.where, d.text);
+        CHECK(n == 0 || slice_eq(r.payload, payload_of(n - 1)));
+        CHECK_INT(journal_root(j, n, &root, &d), 0);
+    }
+    journal_close(j);
+    buf_free(&b);
+}
+
 static void run_and_kill(uint64_t round)
 {
     int pipes[2];
@@ -123,7 +152,11 @@ static void run_and_kill(uint64_t round)
     }
     close(pipes[1]);
     ack_count = 0;
-    collect(pipes[0], now() + 0.002 + (double)(mix(round * 7) % 120) / 1000);
+    double until = now() + 0.002 + (double)(mix(round * 7) % 120) / 1000;
+    if (round % 2 == 0)
+        collect(pipes[0], until);
+    else
+        watch(pipes[0], until);
     kill(child, SIGKILL);
     collect(pipes[0], 0); /* what it had said before it died */
     close(pipes[0]);
