@@ -16,10 +16,22 @@
 
 static int version(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    printf("sild %s\n", SILD_VERSION);
-    return EXIT_DONE;
+    const struct opt_command cmd = {.usage = "sild version", .text = "Prints the version."};
+    struct diag d = {0};
+    struct buf help;
+    char *args[argc + 1];
+    int rc = opt_parse(&cmd, argc, argv, args, &d);
+    buf_init(&help, 4096);
+    if (rc == OPT_HELP) {
+        opt_help(&cmd, &help);
+        fputs(buf_cstr(&help), stdout);
+    } else if (rc != 0) {
+        fprintf(stderr, "sild version: %s\n", d.text);
+    } else {
+        printf("sild %s\n", SILD_VERSION);
+    }
+    buf_free(&help);
+    return rc == 0 || rc == OPT_HELP ? EXIT_DONE : EXIT_USE;
 }
 
 /* A name of two words is a command of a group. */
@@ -65,7 +77,7 @@ static void usage(FILE *out)
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
-        return version(0, NULL);
+        return version(1, argv);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         int n = matches(commands[i].name, argc, argv);
         if (n > 0)
