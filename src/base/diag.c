@@ -9,13 +9,15 @@ int diag_set(struct diag *d, int code, const char *fmt, ...)
 {
     if (d == NULL)
         return code;
+    char text[sizeof d->text]; /* d->text may be among the arguments */
     va_list ap;
     va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
     d->code = code;
     d->where[0] = 0;
     d->rule[0] = 0;
-    vsnprintf(d->text, sizeof d->text, fmt, ap);
-    va_end(ap);
+    memcpy(d->text, text, sizeof text);
     return code;
 }
 

@@ -153,7 +153,7 @@ int cli_asic_verify(int argc, char **argv)
 {
     const char *globalconf = NULL, *dir = "./country.d", *json = NULL;
     const struct opt opts[] = {
-        {"--globalconf", "DIR", "global configuration to judge by (default: DIR/globalconf)",
+        {"--globalconf", "DIR", "global configuration to judge by (default: the one below --dir)",
          &globalconf, NULL},
         {"--dir", "DIR", "the demonstration country (default: ./country.d)", &dir, NULL},
         {"--json", NULL, "one JSON object a container and line", &json, NULL},
@@ -182,9 +182,13 @@ int cli_asic_verify(int argc, char **argv)
         fprintf(stderr, "sild asic verify: %s\n", d.text);
     } else {
         char path[4096];
-        snprintf(path, sizeof path, "%s/globalconf", dir);
         struct verify v = {.json = json != NULL};
-        code = run(&v, globalconf != NULL ? globalconf : path, files);
+        if (globalconf == NULL && cli_globalconf_find(dir, path, sizeof path, &d) != 0) {
+            fprintf(stderr, "sild asic verify: %s\n", d.text);
+            code = EXIT_COULD_NOT;
+        } else {
+            code = run(&v, globalconf != NULL ? globalconf : path, files);
+        }
     }
     free(files);
     return code;

@@ -16,6 +16,8 @@ struct cli_globalconf {
  * ERR_IO name the file; ERR_MALFORMED_GLOBAL_CONF for what the files say.
  */
 int cli_globalconf_load(const char *dir, struct cli_globalconf *out, struct diag *d) MUST_USE;
+/* DIR/globalconf, or the one of some role below DIR. ERR_NOT_FOUND. */
+int cli_globalconf_find(const char *dir, char *out, size_t cap, struct diag *d) MUST_USE;
 void cli_globalconf_free(struct cli_globalconf *c);
 
 #endif

@@ -1,17 +1,37 @@
 /* The one program: its commands are in one table. */
 #include "base/attr.h"
 #include "base/opt.h"
+#include "authority/authority.h"
+#include "cli/asic_get.h"
 #include "cli/asic_verify.h"
+#include "cli/call.h"
+#include "cli/journal_verify.h"
+#include "cli/up.h"
+#include "gateway/gateway.h"
+#include "registry/registry.h"
+#include "trust/trust.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static int version(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    printf("sild %s\n", SILD_VERSION);
-    return EXIT_DONE;
+    const struct opt_command cmd = {.usage = "sild version", .text = "Prints the version."};
+    struct diag d = {0};
+    struct buf help;
+    char *args[argc + 1];
+    int rc = opt_parse(&cmd, argc, argv, args, &d);
+    buf_init(&help, 4096);
+    if (rc == OPT_HELP) {
+        opt_help(&cmd, &help);
+        fputs(buf_cstr(&help), stdout);
+    } else if (rc != 0) {
+        fprintf(stderr, "sild version: %s\n", d.text);
+    } else {
+        printf("sild %s\n", SILD_VERSION);
+    }
+    buf_free(&help);
+    return rc == 0 || rc == OPT_HELP ? EXIT_DONE : EXIT_USE;
 }
 
 /* A name of two words is a command of a group. */
@@ -20,7 +40,17 @@ static const struct {
     int (*run)(int, char **);
     const char *help;
 } commands[] = {
+    {"up", cli_up, "bring the demonstration country up"},
+    {"down", cli_down, "stop it"},
+    {"status", cli_status, "say how it is"},
+    {"call", cli_call, "make an exchange, like curl"},
+    {"asic get", cli_asic_get, "export a logged message as a container"},
     {"asic verify", cli_asic_verify, "verify containers of logged messages"},
+    {"journal verify", cli_journal_verify, "check a journal, its signatures and time-stamps"},
+    {"authority", authority_main, "central server: members, trust, global configuration"},
+    {"trust", trust_main, "CA, OCSP responder, time-stamp authority"},
+    {"gateway", gateway_main, "security server: exchanges signed messages"},
+    {"registry", registry_main, "reference registry: the population register"},
     {"version", version, "print the version"},
 };
 
@@ -47,7 +77,7 @@ static void usage(FILE *out)
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
-        return version(0, NULL);
+        return version(1, argv);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         int n = matches(commands[i].name, argc, argv);
         if (n > 0)

@@ -120,12 +120,16 @@ int gateway_main(int argc, char **argv)
         {NULL, NULL, NULL, NULL, NULL},
     };
     const struct opt_command cmd = {
-        .usage = "sild gateway --config FILE",
-        .text = "Runs a gateway (security server): exchanges signed messages for the information\n"
-                "systems behind it. Stops on SIGTERM or Ctrl-C after what is in hand.",
+        .usage = "sild gateway --config FILE | sild gateway key new|import …",
+        .text =
+            "Runs a gateway (security server): exchanges signed messages for the information\n"
+            "systems behind it. Stops on SIGTERM or Ctrl-C after what is in hand. The word key\n"
+            "makes or imports its keys: sild gateway key --help.",
         .opts = opts,
     };
     struct diag d = {0};
+    if (argc > 1 && strcmp(argv[1], "key") == 0)
+        return gateway_key_main(argc - 1, argv + 1);
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
     if (rc == OPT_HELP) {

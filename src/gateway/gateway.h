@@ -4,5 +4,7 @@
 #define SILD_GATEWAY_GATEWAY_H
 
 int gateway_main(int argc, char **argv);
+/* sild gateway key new|import: argv[0] is "key". */
+int gateway_key_main(int argc, char **argv);
 
 #endif

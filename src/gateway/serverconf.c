@@ -192,7 +192,10 @@ static int read_key(struct builder *b, const struct conf_section *s)
     if (k->signing && (id_client_from_short(member, &k->member) != 0 || k->member.subsystem.n > 0))
         return bad(b, s->line, "a signing key wants member = INSTANCE/CLASS/CODE", member);
     const struct conf_entry *cert = conf_each(s, "certificate", NULL);
-    return cert == NULL ? 0 : certificate(b, cert->value, cert->line, &k->cert);
+    if (cert == NULL)
+        return 0;
+    int rc = certificate(b, cert->value, cert->line, &k->cert);
+    return rc == ERR_NOT_FOUND ? 0 : rc; /* the key waits for its certificate */
 }
 
 static int read_client(struct builder *b, const struct conf_section *s)
@@ -421,6 +424,8 @@ int serverconf_inline(struct arena *a, struct slice text, serverconf_load load, 
         }
         struct slice bytes;
         int rc = load(ctx, arena_cstr(a, slice_trim(slice_from(line, eq + 1))), &bytes, d);
+        if (rc == ERR_NOT_FOUND)
+            continue; /* serverconf_parse lets only a key's certificate be absent */
         if (rc != 0)
             return rc;
         buf_printf(out, "%.*s = base64:", SLICE_ARG(key));

@@ -107,7 +107,8 @@ int journal_scan(struct journal *j, uint64_t from, journal_visit visit, void *ct
 int journal_find(struct journal *j, struct slice id, uint64_t *seqs, size_t max, size_t *n,
                  struct diag *d) MUST_USE;
 /* A reader beside the writer: notices what was appended since it was opened. ERR_CORRUPT when a
- * record that had been acknowledged is missing or damaged. */
+ * record that had been acknowledged is missing or damaged, ERR_AGAIN when segments are dropped
+ * faster than it looks. */
 int journal_refresh(struct journal *j, struct diag *d) MUST_USE;
 
 /* The tree over the first `size` durable records; ERR_NOT_FOUND when there are fewer. */

@@ -61,16 +61,30 @@ static int open_segment(struct journal *j, uint64_t first, struct diag *d)
     return 0;
 }
 
+/* The next segment is not there: the writer has dropped it and all before it, or it is lost. */
+static int leap(struct journal *j, struct diag *d)
+{
+    struct folder f;
+    int rc = folder_read(&j->disk, &f, d);
+    if (rc != 0)
+        return rc;
+    if (f.count > 0 && f.segments[0] > j->durable)
+        rc = open_segment(j, f.segments[0], d);
+    else
+        rc = missing(j, d);
+    folder_free(&f);
+    return rc == ERR_EOF || rc == ERR_NOT_FOUND ? ERR_AGAIN : rc; /* dropped meanwhile, too */
+}
+
 /* The open segment ended: what follows is in the next one. */
 static int go_on(struct journal *j, struct diag *d)
 {
     if (j->index.count == 0)
         return missing(j, d);
-    uint64_t before = j->open.first;
     int rc = open_segment(j, j->durable, d);
-    if (rc == ERR_NOT_FOUND || rc == ERR_EOF)
-        return missing(j, d);
-    return rc == 0 ? journal_inner_add_closed(j, before, d) : rc;
+    if (rc == ERR_NOT_FOUND)
+        return leap(j, d);
+    return rc == ERR_EOF ? missing(j, d) : rc;
 }
 
 /* Which closed segments are there still. */

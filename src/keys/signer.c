@@ -139,7 +139,7 @@ int signer_call(int fd, enum signer_type type, const struct signer_raw *r, struc
 {
     static uint64_t last_id;
     struct buf body;
-    buf_init(&body, IPC_BODY_MAX);
+    buf_init(&body, IPC_INLINE_MAX);
     signer_put_raw(&body, r);
     if (body.failed) {
         buf_free(&body);

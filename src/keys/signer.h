@@ -85,7 +85,8 @@ int signer_run(struct group_self *self, const char *keys_dir, const struct signe
                size_t n, size_t batch_max);
 
 /* Blocking raw request on a line of one's own (names with "!"); appends the value. A refusal's code
- * and sentence come back as they were given; ERR_KEY_NOT_AVAILABLE when there is no answer. */
+ * and sentence come back as they were given; ERR_TOO_LARGE over IPC_INLINE_MAX (send a digest
+ * then); ERR_KEY_NOT_AVAILABLE when there is no answer. */
 int signer_call(int fd, enum signer_type type, const struct signer_raw *r, struct buf *value,
                 struct diag *d) MUST_USE;
 

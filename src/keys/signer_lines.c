@@ -8,6 +8,7 @@
 
 #define LINES_MAX 64
 #define ANSWER_MAX 4096
+#define QUEUE_MAX (64u << 20) /* answers to 10,000 messages that came in one turn, and room */
 
 struct line {
     struct signer_lines *of;
@@ -148,6 +149,6 @@ int signer_lines_add(struct signer_lines *s, int fd)
         close(fd);
         return ERR_TOO_LARGE;
     }
-    n->ipc = ipc_new(s->loop, fd, 0, &events, n);
+    n->ipc = ipc_new(s->loop, fd, QUEUE_MAX, &events, n);
     return n->ipc != NULL ? 0 : ERR_NOMEM;
 }

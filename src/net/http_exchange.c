@@ -81,19 +81,31 @@ static bool short_rest(const struct http_exchange *x)
            x->body_left <= HTTP_DROP_MAX && !x->head.expect_continue;
 }
 
+/* Does the caller bring a Date, as who passes on another's answer does? */
+static bool has_date(struct slice headers)
+{
+    struct slice line;
+    while (slice_next(&headers, '\n', &line))
+        if (slice_istarts(line, "date:"))
+            return true;
+    return false;
+}
+
 static void respond(struct http_exchange *x, int status, const char *reason,
                     const char *content_type, struct slice headers)
 {
     struct http_server *s = x->link->server;
     struct conn *c = x->link->conn;
     char start[256], framing[64];
+    bool dated = has_date(headers);
     x->responded = true;
     x->no_body = slice_eq_str(x->head.method, "HEAD") || x->framing == HTTP_SEND_NONE;
     put_framing(x, framing, sizeof framing);
     if (!x->head.keep_alive || s->stopping || (x->phase != HTTP_PHASE_WHOLE && !short_rest(x)))
         x->close = true;
-    int n = snprintf(start, sizeof start, "HTTP/1.1 %03d %s\r\nDate: %s\r\n%s%s", status,
-                     reason != NULL ? reason : http_reason(status), date(s), framing,
+    int n = snprintf(start, sizeof start, "HTTP/1.1 %03d %s\r\n%s%s%s%s%s", status,
+                     reason != NULL ? reason : http_reason(status),
+                     dated ? "" : "Date: ", dated ? "" : date(s), dated ? "" : "\r\n", framing,
                      x->close             ? "Connection: close\r\n"
                      : x->head.minor == 0 ? "Connection: keep-alive\r\n"
                                           : "");

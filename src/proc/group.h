@@ -4,6 +4,13 @@
  * restarted alone, restarts the whole group when another dies, answers the control socket, tells
  * readiness (NOTIFY_SOCKET, as systemd defines it), and stops all in order on SIGTERM or SIGINT.
  *
+ * The control socket takes (proc/control.h):
+ *     status             {"role","ready","since_ms","children":[{"name","pid","restarts"}]}
+ *     stop               the answer comes before the end
+ *     reload             passed to every child as "reload"; the answers together, the worst code
+ *     <child> <words>    passed to that child; without an index the first of several
+ *     anything else      spec's on_command
+ *
  * A child is `sild <role> --child <name>[:<index>] --config FILE`; descriptor 3 is its line to the
  * parent, over which come its listening sockets and the ends of its lines to the other children.
  */
@@ -14,6 +21,7 @@
 #include "base/diag.h"
 #include "net/conn.h"
 #include "net/loop.h"
+#include "proc/control.h"
 #include "proc/ipc.h"
 
 #define GROUP_CHILDREN_MAX 32
@@ -51,7 +59,10 @@ struct group_spec {
     int (*on_command)(struct slice command, struct buf *answer);
 };
 
-/* The parent's main: returns when stopped (EXIT_DONE) or could not start (EXIT_COULD_NOT,
+/* The index stands in a name only where there are several instances: "worker:1", "key". One role
+ * runs once in its folder: the file `pid` there is locked.
+ *
+ * The parent's main: returns when stopped (EXIT_DONE) or could not start (EXIT_COULD_NOT,
  * reported). */
 int group_run(const struct group_spec *spec);
 /* In the re-executed process: finds the child's entry and runs it. name: the value of --child. */
@@ -63,7 +74,7 @@ struct group_events {
     /* A line to another child is up (again): name "worker:1"; the receiver owns fd (for ipc_new, or
      * ipc_call when the name ends in "!"). */
     void (*on_peer)(void *ctx, const char *name, int fd);
-    /* control socket: "<child> <words…>": answer through group_answer(id). */
+    /* control socket: "<child> <words…>": answer through group_answer(id), now or later. */
     void (*on_command)(void *ctx, uint64_t id, struct slice command);
     /* Finish what is in hand, then loop_stop; the process has 5 seconds. */
     void (*on_stop)(void *ctx);
@@ -78,12 +89,5 @@ void group_ready(struct group_self *s);                            /* tells the 
 void group_answer(struct group_self *s, uint64_t id, int exit_code, struct slice text);
 /* Asks the parent to pass a command to another child, answer ignored: for tests and rare events. */
 void group_tell(struct group_self *s, const char *child, struct slice command);
-
-/* --- for tools --- */
-
-/* One command to DIR/control.sock, whole answer; *exit_code as the command said. ERR_NOT_FOUND:
- * nobody listens. */
-int control_call(const char *socket_path, struct slice command, int64_t timeout_ms, int *exit_code,
-                 struct buf *answer, struct diag *d) MUST_USE;
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * A child's narrowing of itself, at one marked line of its start: no new privileges, a seccomp list
- * by kind, Landlock paths. What the kernel lacks is reported once and gone without.
+ * by kind, Landlock paths. What is not on the list fails with EPERM. What the kernel lacks is
+ * reported once and gone without.
  */
 #ifndef SILD_PROC_SANDBOX_H
 #define SILD_PROC_SANDBOX_H
@@ -11,11 +12,11 @@
 enum sandbox_kind {
     SANDBOX_WORKER, /* TCP sockets to peers and providers; no files */
     SANDBOX_KEY,    /* no network, no files after start */
-    SANDBOX_LOG,    /* files below the given folders; no network */
-    SANDBOX_AGENT,  /* TCP out; files below the given folders */
+    SANDBOX_LOG,    /* reads files, writes below the given folders; no network */
+    SANDBOX_AGENT,  /* TCP out and name lookups; reads files, writes below the given folders */
 };
-/* write_dirs: NULL-ended folders that stay writable (LOG, AGENT). ERR_DENIED when the kernel has it
- * and refuses. */
+/* write_dirs: NULL-ended folders that stay writable (LOG, AGENT); they must exist. ERR_DENIED when
+ * the kernel has it and refuses. Once, and before any thread is made. */
 int sandbox_enter(enum sandbox_kind kind, const char *const *write_dirs, struct diag *d) MUST_USE;
 
 #endif

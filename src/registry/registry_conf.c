@@ -87,6 +87,12 @@ int registry_conf_parse(struct slice text, struct registry_conf *out, struct dia
                : rc;
 }
 
+/* A relative path of the file is below the file's own folder. */
+static const char *below(struct arena *a, const char *folder, const char *path)
+{
+    return path[0] == '/' ? path : arena_printf(a, "%s/%s", folder, path);
+}
+
 int registry_conf_read(const char *path, struct registry_conf *out, struct diag *d)
 {
     struct buf text;
@@ -96,6 +102,13 @@ int registry_conf_read(const char *path, struct registry_conf *out, struct diag 
     if (rc == 0 && registry_conf_parse(buf_view(&text), out, d) != 0)
         rc = diag_where(d, "%s", path);
     buf_free(&text);
+    if (rc == 0) {
+        const char *folder = folder_of(out->a, slice_str(path));
+        out->database = below(out->a, folder, out->database);
+        out->dir = below(out->a, folder, out->dir);
+    }
+    if (rc == 0 && arena_failed(out->a))
+        rc = diag_set(d, ERR_NOMEM, "no memory for the configuration");
     return rc;
 }
 

@@ -52,10 +52,25 @@ static void escaped(struct buf *b, uint8_t c)
         buf_printf(b, "\\u%04x", (unsigned)c);
 }
 
+/* How many bytes from i on stand for themselves: most texts are one such run. */
+static size_t plain(struct slice s, size_t i)
+{
+    size_t n = i;
+    while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x80 && s.p[n] != '"' && s.p[n] != '\\')
+        n++;
+    return n - i;
+}
+
 static void quoted(struct buf *b, struct slice text)
 {
     buf_byte(b, '"');
     for (size_t i = 0; i < text.n;) {
+        size_t run = plain(text, i);
+        if (run > 0) {
+            buf_add(b, text.p + i, run);
+            i += run;
+            continue;
+        }
         uint8_t c = text.p[i];
         size_t n = character(slice_from(text, i));
         if (n == 0)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FETCH_MAX_S 1000000000u
+
 struct table {
     const uint8_t *p;
     uint32_t n;
@@ -118,7 +120,10 @@ static int check_image(struct globalconf *g, struct slice image, struct diag *d)
         return damaged(d, "its hash is wrong");
     g->own = get_u32(image.p + 48);
     g->verify_next_update = (get_u32(image.p + 52) & 1) != 0;
-    g->fetch_ms = (int64_t)get_u64(image.p + 56) * 1000;
+    uint64_t fetch_s = get_u64(image.p + 56);
+    if (fetch_s > FETCH_MAX_S)
+        return damaged(d, "its OCSP fetch interval is absurd");
+    g->fetch_ms = (int64_t)fetch_s * 1000;
     int err = find_tables(g, image, d);
     if (err != 0)
         return err;

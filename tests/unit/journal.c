@@ -475,6 +475,26 @@ TEST(a_reader_follows_the_writer_and_sees_what_is_durable)
     journal_close(j);
 }
 
+TEST(a_reader_that_lags_behind_dropped_segments_goes_on)
+{
+    const char *dir = folder();
+    struct journal *j = open_with(dir, 4096, false);
+    struct journal_report report;
+    struct diag d;
+    fill(j, 10, 8);
+    struct journal *k = open_with(dir, 0, true);
+    CHECK_INT(journal_size(k), 10);
+    fill(j, 400, 8);
+    CHECK_INT(journal_drop_before(j, 300, &d), 0);
+    if (journal_refresh(k, &d) != 0)
+        FAIL("%s: %s", d.where, d.text);
+    CHECK(journal_first(j) > 200);
+    check_all(k, journal_first(j), 410);
+    CHECK_INT(journal_verify(k, &report, &d), 0);
+    journal_close(k);
+    journal_close(j);
+}
+
 static int add(const char *dir, const char *name, const char *text)
 {
     char path[128];

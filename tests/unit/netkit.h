@@ -16,11 +16,12 @@
 #include <unistd.h>
 
 static char kit_dir[64];
+static pid_t kit_owner; /* who removes it */
 
 __attribute__((unused)) static void kit_clean(void)
 {
     char command[128];
-    if (kit_dir[0] == 0)
+    if (kit_dir[0] == 0 || getpid() != kit_owner)
         return;
     snprintf(command, sizeof command, "rm -rf %s", kit_dir);
     if (system(command) != 0)
@@ -33,6 +34,7 @@ __attribute__((unused)) static const char *kit_folder(void)
     if (kit_dir[0] == 0) {
         snprintf(kit_dir, sizeof kit_dir, "/tmp/sild-net-XXXXXX");
         CHECK(mkdtemp(kit_dir) != NULL);
+        kit_owner = getpid();
         atexit(kit_clean);
     }
     return kit_dir;

@@ -11,9 +11,11 @@
 
 #include <jansson.h>
 #include <sqlite3.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PEOPLE 4000
+#define EACH 20
 #define NOW_MS (timeval_days(2026, 6, 1) * 86400000)
 
 static char dir[64], path[128];
@@ -455,6 +457,15 @@ TEST(a_malformed_birth_is_refused)
     refused("POST", "/births", json, birth(woman, NULL, "Ma\\u0000rt", "male", day), 400, "");
 }
 
+static void close_service(void)
+{
+    if (api == NULL)
+        return;
+    registry_api_free(api);
+    registry_reply_free(&reply);
+    api = NULL;
+}
+
 TEST(a_registered_birth_is_there_after_opening_again)
 {
     char mother[12], code[12];
@@ -464,13 +475,52 @@ TEST(a_registered_birth_is_there_after_opening_again)
     CHECK_INT(reply.status, 201);
     snprintf(code, sizeof code, "%s", text(o, "code"));
     json_decref(o);
-    registry_api_free(api);
-    registry_reply_free(&reply);
-    api = NULL;
+    close_service();
     o = get("/persons/%s", code);
     CHECK_INT(reply.status, 200);
     CHECK_STR(text(o, "given_name"), "Õnne");
     json_decref(o);
+}
+
+/* A process of its own registers births of one mother on one day. */
+static void register_many(const char *mother, char first)
+{
+    for (char c = 'a'; c < 'a' + EACH; c++) {
+        char name[] = {first, c, 0};
+        struct registry_request q = {SLICE_LIT("POST"), SLICE_LIT("/births"),
+                                     SLICE_LIT("application/json"),
+                                     slice_str(birth(mother, NULL, name, "female", "2026-03-03"))};
+        struct diag d = {0};
+        if (registry_api_answer(service(), &q, NOW_MS, &reply, &d) != 0 || reply.status != 201)
+            _exit(1);
+    }
+    _exit(0);
+}
+
+TEST(writers_at_the_same_time_give_each_child_its_own_code)
+{
+    char mother[12], sql[192];
+    int status[2] = {-1, -1};
+    pid_t pid[2];
+    snprintf(mother, sizeof mother, "%s", a_mother());
+    close_service(); /* SQLite's connections do not survive a fork */
+    fflush(stdout);
+    for (int i = 0; i < 2; i++) {
+        pid[i] = fork();
+        CHECK(pid[i] >= 0);
+        if (pid[i] == 0)
+            register_many(mother, (char)('A' + i));
+    }
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(waitpid(pid[i], &status[i], 0), pid[i]);
+    CHECK(status[0] == 0 && status[1] == 0);
+    snprintf(sql, sizeof sql,
+             "SELECT count(DISTINCT substr(code, 8, 3)) FROM person WHERE mother = '%s'"
+             " AND birth_date = '2026-03-03'",
+             mother);
+    char want[16];
+    snprintf(want, sizeof want, "%d", 2 * EACH);
+    CHECK_STR(ask(sql), want);
 }
 
 TEST(a_sample_is_the_same_each_time)
@@ -570,10 +620,7 @@ TEST(configuration)
 
 __attribute__((destructor)) static void close_all(void)
 {
-    if (api != NULL) {
-        registry_api_free(api);
-        registry_reply_free(&reply);
-    }
+    close_service();
     if (path[0] != 0)
         remove_all();
 }

@@ -125,6 +125,8 @@ TEST(consumer_mistakes_have_their_sentence)
         {HEAD("/r1/ZZ/GOV/200/data/items", CLIENT "X-Road-Represented-Party: a/b/c\r\n"),
          ERR_BAD_REQUEST, "two segments"},
         {HEAD("/r1/ZZ/GOV/200/data/items?filter={x}", CLIENT), ERR_BAD_REQUEST, "query"},
+        {HEAD("/r1/ZZ/GOV/200/data/items?a=\xC2\xA0", CLIENT), ERR_BAD_REQUEST, "query"},
+        {HEAD("/r1/ZZ/GOV/200/data/items?a=\xE4", CLIENT), ERR_BAD_REQUEST, "query"},
         {HEAD("/r1/ZZ/GOV/200/data/items/a[1]", CLIENT), ERR_BAD_REQUEST, "path"},
         {HEAD("/r1/ZZ/GOV/200/data/items/%zz", CLIENT), ERR_BAD_REQUEST, "hexadecimal"},
         {"get /r1/ZZ/GOV/200/data/items HTTP/1.1\r\nHost: h\r\n" CLIENT "\r\n", ERR_BAD_REQUEST,

@@ -719,9 +719,13 @@ TEST(a_call_gets_its_value_or_its_reason)
     CHECK_STR(d.text, "the key head is not for this use");
     r.key = SLICE_LIT("nobody");
     CHECK_INT(signer_call(p.fd[0], SIGNER_HEAD, &r, &value, &d), ERR_KEY_NOT_FOUND);
+    static const uint8_t much[IPC_INLINE_MAX];
+    r.key = SLICE_LIT("head");
+    r.data = slice_of(much, sizeof much);
+    CHECK_INT(signer_call(p.fd[0], SIGNER_HEAD, &r, &value, &d), ERR_TOO_LARGE);
+    r.data = SLICE_LIT("checkpoint");
     kill(p.pid, SIGKILL);
     waitpid(p.pid, NULL, 0);
-    r.key = SLICE_LIT("head");
     CHECK_INT(signer_call(p.fd[0], SIGNER_HEAD, &r, &value, &d), ERR_KEY_NOT_AVAILABLE);
     close(p.fd[0]);
     close(p.fd[1]);

@@ -1,0 +1,90 @@
+# Thin over Meson. "make run" brings the demonstration country up, "make test" tests everything;
+# both install the Debian packages they need.
+#
+#   build/        the normal build: ./build/sild
+#   build-asan/   with AddressSanitizer and UBSan; the tests run it
+#   build-clang/  the same sources under clang; compiled, not run
+#   build-fuzz/   the fuzz targets (clang, libFuzzer)
+
+DIR      ?= ./country.d
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+# Seconds of "make fuzz" for each target; FUZZ names some of them.
+SECONDS_EACH ?= 30
+FUZZ     ?=
+# Arguments of tests/run: names of programs to run, instead of all.
+TESTS    ?=
+MESON    := meson setup --prefix $(PREFIX)
+SHELL    := /bin/bash
+export SILD_SHARED := $(abspath $(or $(SILD_SHARED),$(wildcard ../shared)))
+
+.PHONY: all run test bench fuzz interop lint format-check install clean deps deps-test
+.PHONY: normal asan clang
+
+all: deps normal
+
+deps:
+	@packaging/deps build
+
+deps-test:
+	@packaging/deps test
+
+build/build.ninja: | deps
+	$(MESON) build
+
+build-asan/build.ninja: | deps
+	CC=gcc $(MESON) build-asan -Db_sanitize=address,undefined -Db_lundef=false \
+	    -Dc_args=-fno-sanitize-recover=all
+
+build-clang/build.ninja: | deps-test
+	CC=clang $(MESON) build-clang -Doptimization=0
+
+build-fuzz/build.ninja: | deps-test
+	CC=clang $(MESON) build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
+	    -Dc_args='-fsanitize=fuzzer-no-link -fno-sanitize-recover=all'
+
+normal: build/build.ninja
+	@ninja -C build
+
+asan: build-asan/build.ninja
+	@ninja -C build-asan
+
+clang: build-clang/build.ninja
+	@ninja -C build-clang
+
+run: deps build/build.ninja
+	@ninja -C build sild
+	@exec ./build/sild up --dir $(DIR)
+
+test: deps-test
+	@$(MAKE) --no-print-directory asan normal clang
+	@tests/run $(TESTS)
+
+bench: deps-test
+	@$(MAKE) --no-print-directory normal
+	@bench/run --out build/bench.json
+
+fuzz: deps-test build-fuzz/build.ninja
+	@fuzz/run --seconds $(SECONDS_EACH) $(FUZZ)
+
+# Peers and validators that we did not write.
+interop: deps-test
+	@if [ -z "$(XROAD_PEER)" ]; then \
+	    echo "interop: SKIPPED: no peer. XROAD_PEER=https://HOST names an X-Road Security Server."; \
+	else \
+	    $(MAKE) --no-print-directory normal && tests/run tests/interop; \
+	fi
+
+lint: deps-test
+	@tests/run tests/lint
+
+format-check: deps-test
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+
+install: deps build/build.ninja
+	@ninja -C build sild
+	install -D -m 755 build/sild $(DESTDIR)$(PREFIX)/bin/sild
+	install -D -m 644 man/sild.1 $(DESTDIR)$(PREFIX)/share/man/man1/sild.1
+
+clean:
+	rm -rf build build-asan build-clang build-fuzz

@@ -1,0 +1,68 @@
+/*
+ * First byte 'S': the rest are the bytes inside the directory, which get a good signature here, so
+ * that what stands behind the signature is reached. Otherwise the whole document.
+ */
+#include "base/err.h"
+#include "crypto/cert_issue.h"
+#include "xroad/directory.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static EVP_PKEY *key;
+static struct buf cert;
+static struct digest cert_hash;
+
+static void make_key(void)
+{
+    const struct cert_rdn rdn = {"2.5.4.3", "key"};
+    const struct cert_spec spec = {.purpose = CERT_CONF_SIGNING,
+                                   .rdns = &rdn,
+                                   .rdn_count = 1,
+                                   .serial = {1},
+                                   .not_after_ms = 4000000000000};
+    buf_init(&cert, 10000);
+    key = key_generate("p256", NULL);
+    if (key == NULL || cert_issue(&spec, key, NULL, key, &cert, NULL) != 0)
+        abort();
+    digest_of(DIGEST_SHA512, buf_view(&cert), &cert_hash);
+}
+
+static void verify(struct slice body)
+{
+    static struct directory dir;
+    struct arena *a = arena_new(16u << 20);
+    struct slice der = buf_view(&cert);
+    if (directory_verify(a, body, &der, 1, SLICE_LIT("ZZ"), 0, &dir, NULL) == 0) {
+        for (size_t i = 0; i < dir.n; i++) {
+            if (slice_find(dir.part[i].file_name, '/') != SIZE_MAX || dir.part[i].file_name.n == 0)
+                abort();
+            if (directory_check_part(&dir.part[i], body, NULL) == 0)
+                abort();
+        }
+    }
+    arena_free(a);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice text = slice_of(data, size);
+    if (key == NULL)
+        make_key();
+    if (!slice_starts(text, "S")) {
+        verify(text);
+        return 0;
+    }
+    struct buf value, doc;
+    const struct sign_alg *alg = sign_alg_for_key(key);
+    buf_init(&value, 1000);
+    buf_init(&doc, 2u << 20);
+    if (sign_data(key, alg, slice_from(text, 1), &value) != 0)
+        abort();
+    directory_print(slice_from(text, 1), "OUT", "IN", alg->uri, &cert_hash, buf_view(&value), &doc);
+    verify(buf_view(&doc));
+    buf_free(&value);
+    buf_free(&doc);
+    return 0;
+}

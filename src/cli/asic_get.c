@@ -1,0 +1,223 @@
+#include "cli/asic_get.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "crypto/sign.h"
+#include "evidence/asic.h"
+#include "gateway/mlog.h"
+#include "gateway/mlog_read.h"
+#include "proc/fs.h"
+#include "proc/group.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PATH_CAP 1400
+#define ARENA_MAX (64u << 20)
+#define STAMP_MS 30000
+
+struct wish {
+    const char *dir, *gateway, *log, *id, *last, *request, *side, *out, *owner;
+};
+
+/* The chosen record and where it is. */
+struct choice {
+    char log[PATH_CAP];     /* the message log's folder */
+    char control[PATH_CAP]; /* its gateway's socket */
+    uint64_t seq;
+    int64_t time_ms;
+    bool found;
+};
+
+static int complain(const struct diag *d)
+{
+    char text[900];
+    diag_print(d, text, sizeof text);
+    fprintf(stderr, "sild asic get: %s\n", text);
+    return d->code == ERR_USAGE                   ? EXIT_USE
+           : d->code == ERR_MLOG_RECORD_NOT_FOUND ? EXIT_NO
+                                                  : EXIT_COULD_NOT;
+}
+
+static void want_of(const struct wish *w, struct mlog_read_want *out)
+{
+    bool provider = w->side != NULL && strcmp(w->side, "provider") == 0;
+    *out = (struct mlog_read_want){.side = provider ? RECORD_PROVIDER : RECORD_CONSUMER,
+                                   .response = w->request == NULL,
+                                   .id = slice_str(w->id)};
+}
+
+/* Looks into one log; keeps what it finds when it is newer than what was found before. */
+static int look(const struct wish *w, const char *log, const char *control, struct choice *c,
+                struct diag *d)
+{
+    struct mlog_read *m;
+    struct mlog_read_want want;
+    uint64_t seq;
+    int64_t time_ms;
+    want_of(w, &want);
+    int rc = mlog_read_open(log, &m, d);
+    if (rc != 0)
+        return rc;
+    rc = mlog_read_find(m, &want, &seq, &time_ms, d);
+    mlog_read_close(m);
+    if (rc != 0)
+        return rc == ERR_MLOG_RECORD_NOT_FOUND ? 0 : rc;
+    if (c->found && c->time_ms >= time_ms)
+        return 0;
+    snprintf(c->log, sizeof c->log, "%s", log);
+    snprintf(c->control, sizeof c->control, "%s", control);
+    c->seq = seq;
+    c->time_ms = time_ms;
+    c->found = true;
+    return 0;
+}
+
+/* All gateways below the country's folder, or the one named. */
+static int choose(const struct wish *w, struct choice *c, struct diag *d)
+{
+    char log[PATH_CAP], control[PATH_CAP];
+    int rc = 0;
+    if (w->log != NULL) {
+        snprintf(control, sizeof control, "%s/../control.sock", w->log);
+        rc = look(w, w->log, control, c, d);
+    } else {
+        DIR *dir = opendir(w->dir);
+        struct dirent *e;
+        while (rc == 0 && dir != NULL && (e = readdir(dir)) != NULL) {
+            if (e->d_name[0] == '.' || (w->gateway != NULL && strcmp(w->gateway, e->d_name) != 0))
+                continue;
+            snprintf(log, sizeof log, "%s/%s/" MLOG_FOLDER, w->dir, e->d_name);
+            snprintf(control, sizeof control, "%s/%s/control.sock", w->dir, e->d_name);
+            if (fs_exists(log))
+                rc = look(w, log, control, c, d);
+        }
+        if (dir != NULL)
+            closedir(dir);
+    }
+    if (rc == 0 && !c->found)
+        rc = diag_set(d, ERR_MLOG_RECORD_NOT_FOUND, "no such message is logged in %s",
+                      w->log != NULL ? w->log : w->dir);
+    return rc;
+}
+
+static int read_owner(const char *path, EVP_PKEY **key, struct diag *d)
+{
+    struct buf pem;
+    *key = NULL;
+    if (path == NULL)
+        return 0;
+    buf_init(&pem, 65536);
+    int rc = fs_read(path, &pem, d);
+    if (rc == 0 && (*key = key_from_pem(buf_view(&pem), d)) == NULL)
+        rc = ERR_KEY_NOT_AVAILABLE;
+    buf_wipe(&pem);
+    return rc;
+}
+
+/* Stamps what is not stamped yet, where the gateway runs. */
+static int stamp_now(const struct choice *c, struct diag *d)
+{
+    struct buf answer;
+    int code = 0;
+    buf_init(&answer, 65536);
+    int rc = control_call(c->control, SLICE_LIT("log stamp"), STAMP_MS, &code, &answer, d);
+    if (rc != 0)
+        rc = diag_set(d, ERR_TIMESTAMPING_FAILED,
+                      "the message is not time-stamped yet, and its gateway does not run");
+    else if (code != 0)
+        rc = diag_set(d, ERR_TIMESTAMPING_FAILED, "the message cannot be time-stamped: %s",
+                      buf_cstr(&answer));
+    buf_free(&answer);
+    return rc;
+}
+
+static int export(const struct choice *c, EVP_PKEY *owner, struct buf *out,
+                  struct record_message *about, struct arena *a, struct diag *d)
+{
+    struct mlog_read *m;
+    int rc = mlog_read_open(c->log, &m, d);
+    if (rc != 0)
+        return rc;
+    rc = mlog_read_container(m, c->seq, owner, out, about, a, d);
+    if (rc == ERR_NOT_FOUND) {
+        rc = stamp_now(c, d);
+        buf_reset(out);
+        rc = rc != 0 ? rc : mlog_read_refresh(m, d);
+        rc = rc != 0 ? rc : mlog_read_container(m, c->seq, owner, out, about, a, d);
+    }
+    mlog_read_close(m);
+    return rc;
+}
+
+static int get(const struct wish *w, struct diag *d)
+{
+    struct choice c = {.found = false};
+    struct record_message about;
+    struct buf file, name;
+    EVP_PKEY *owner = NULL;
+    struct arena *a = arena_new(ARENA_MAX);
+    buf_init(&file, ARENA_MAX);
+    buf_init(&name, 4096);
+    int rc = a == NULL ? diag_set(d, ERR_NOMEM, "no memory") : choose(w, &c, d);
+    rc = rc != 0 ? rc : read_owner(w->owner, &owner, d);
+    rc = rc != 0 ? rc : export(&c, owner, &file, &about, a, d);
+    if (rc == 0) {
+        if (w->out != NULL)
+            buf_str(&name, w->out);
+        else
+            asic_file_name(about.id, about.response, c.seq, &name);
+        rc = fs_write(buf_cstr(&name), buf_view(&file), 0644, d);
+    }
+    if (rc == 0)
+        printf("%s: %s of %.*s, message %.*s\n", buf_cstr(&name),
+               about.response ? "response" : "request", SLICE_ARG(about.party),
+               SLICE_ARG(about.id));
+    EVP_PKEY_free(owner);
+    buf_free(&file);
+    buf_free(&name);
+    arena_free(a);
+    return rc;
+}
+
+int cli_asic_get(int argc, char **argv)
+{
+    struct wish w = {.dir = "./country.d"};
+    const struct opt opts[] = {
+        {"--last", NULL, "the newest message (of the consumer's side, the response)", &w.last,
+         NULL},
+        {"--id", "ID", "the message with this X-Road-Id", &w.id, NULL},
+        {"--request", NULL, "the request instead of the response", &w.request, NULL},
+        {"--side", "SIDE", "consumer (default) or provider", &w.side, NULL},
+        {"--out", "FILE", "where to write; default: a name as X-Road gives it", &w.out, NULL},
+        {"--dir", "DIR", "the country (./country.d)", &w.dir, NULL},
+        {"--gateway", "NAME", "only this gateway of it", &w.gateway, NULL},
+        {"--log", "DIR", "a message log's folder, of any gateway", &w.log, NULL},
+        {"--owner-key", "FILE", "private key that opens kept bodies", &w.owner, NULL},
+        {NULL, NULL, NULL, NULL, NULL},
+    };
+    const struct opt_command cmd = {
+        .usage = "sild asic get --last|--id ID [--request] [--side provider] [--out FILE]",
+        .text = "Exports a logged message as an ASiC-E container. What is not time-stamped yet is\n"
+                "stamped first, where the gateway runs; otherwise nothing needs to run.",
+        .opts = opts,
+    };
+    struct diag d = {0};
+    char *args[argc + 1];
+    int rc = opt_parse(&cmd, argc, argv, args, &d);
+    if (rc == OPT_HELP) {
+        struct buf text;
+        buf_init(&text, 16384);
+        opt_help(&cmd, &text);
+        fputs(buf_cstr(&text), stdout);
+        buf_free(&text);
+        return EXIT_DONE;
+    }
+    if (rc == 0 && (w.last == NULL) == (w.id == NULL))
+        rc = diag_set(&d, ERR_USAGE, "say either --last or --id ID");
+    if (rc == 0 && w.side != NULL && strcmp(w.side, "consumer") != 0 &&
+        strcmp(w.side, "provider") != 0)
+        rc = diag_set(&d, ERR_USAGE, "--side is consumer or provider");
+    rc = rc != 0 ? rc : get(&w, &d);
+    return rc == 0 ? EXIT_DONE : complain(&d);
+}

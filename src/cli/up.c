@@ -1,0 +1,396 @@
+#include "cli/up.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "cli/country.h"
+#include "cli/found.h"
+#include "cli/launch.h"
+#include "proc/fs.h"
+#include "proc/group.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PATH_CAP 1400
+#define READY_MS 20000
+#define STOP_MS 8000
+
+struct country {
+    const char *dir;
+    struct launch role[COUNTRY_ROLES];
+    char config[COUNTRY_ROLES][PATH_CAP], log[COUNTRY_ROLES][PATH_CAP];
+    int lock;
+};
+
+static volatile sig_atomic_t stop_wanted;
+
+static void on_signal(int signo)
+{
+    (void)signo;
+    stop_wanted = 1;
+}
+
+static int complain(const char *word, const struct diag *d, int code)
+{
+    char text[900];
+    diag_print(d, text, sizeof text);
+    fprintf(stderr, "sild %s: %s\n", word, text);
+    return code;
+}
+
+static int print_help(const struct opt_command *cmd)
+{
+    struct buf text;
+    buf_init(&text, 16384);
+    opt_help(cmd, &text);
+    fputs(buf_cstr(&text), stdout);
+    buf_free(&text);
+    return EXIT_DONE;
+}
+
+/* --- the folder --- */
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+/* One country a folder: whoever holds the lock runs it; its process number is in the file. */
+static int take_lock(struct country *c, struct diag *d)
+{
+    char path[PATH_CAP], pid[32];
+    int rc = fs_mkdirs(c->dir, 0755, d);
+    if (rc != 0)
+        return rc;
+    snprintf(path, sizeof path, "%s/up.pid", c->dir);
+    c->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (c->lock < 0)
+        return diag_set(d, err_from_errno(errno), "%s: %s", path, strerror(errno));
+    if (flock(c->lock, LOCK_EX | LOCK_NB) != 0)
+        return diag_set(d, ERR_EXISTS, "the country in %s is running already (see sild status)",
+                        c->dir);
+    int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    if (ftruncate(c->lock, 0) != 0 || pwrite(c->lock, pid, (size_t)n, 0) != n)
+        return diag_set(d, ERR_IO, "%s cannot be written", path);
+    return 0;
+}
+
+/* --- starting --- */
+
+static void prepare(struct country *c)
+{
+    for (int i = 0; i < COUNTRY_ROLES; i++) {
+        const struct country_role *r = &country_roles[i];
+        snprintf(c->config[i], PATH_CAP, "%s/%s/%s.conf", c->dir, r->name, r->name);
+        snprintf(c->log[i], PATH_CAP, "%s/%s/log", c->dir, r->name);
+        c->role[i] = (struct launch){.role = r->role,
+                                     .name = r->name,
+                                     .config = c->config[i],
+                                     .log_path = c->log[i],
+                                     .notify_fd = -1};
+    }
+}
+
+static int start(struct country *c, int i, struct diag *d)
+{
+    return launch_start(&c->role[i], d);
+}
+
+static int ready(struct country *c, int i, struct diag *d)
+{
+    struct launch *l = &c->role[i];
+    int rc = launch_wait(l, READY_MS, d);
+    if (rc != 0)
+        return rc;
+    printf("  %-11s %5lld ms %6.1f MB   %s\n", l->name, (long long)(l->ready_ms - l->started_ms),
+           (double)launch_pss_kib(l->pid) / 1024.0, country_roles[i].shows);
+    fflush(stdout);
+    return 0;
+}
+
+/* The register's people are made by a process beside the rest. */
+static pid_t make_people(struct country *c)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    int log = open(c->log[COUNTRY_POPULATION], O_WRONLY | O_CREAT | O_APPEND, 0640);
+    if (log >= 0) {
+        dup2(log, 1);
+        dup2(log, 2);
+    }
+    execl("/proc/self/exe", "sild", "registry", "init", "--config", c->config[COUNTRY_POPULATION],
+          (char *)NULL);
+    _exit(3);
+}
+
+static int wait_people(struct country *c, pid_t pid, struct diag *d)
+{
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        return diag_set(d, ERR_DATABASE, "the population register could not be made: see %s",
+                        c->log[COUNTRY_POPULATION]);
+    return 0;
+}
+
+/* A new country: each role starts when what it needs is there. */
+static int found(struct country *c, struct diag *d)
+{
+    char mark[PATH_CAP];
+    int rc = found_files(c->dir, d);
+    pid_t people = rc == 0 ? make_people(c) : -1;
+    rc = rc != 0 ? rc : start(c, COUNTRY_TRUST, d);
+    rc = rc != 0 ? rc : start(c, COUNTRY_AUTHORITY, d);
+    rc = rc != 0 ? rc : ready(c, COUNTRY_TRUST, d);
+    rc = rc != 0 ? rc : found_certificates(c->dir, d);
+    rc = rc != 0 ? rc : ready(c, COUNTRY_AUTHORITY, d);
+    rc = rc != 0 ? rc : found_members(c->dir, d);
+    rc = rc != 0 ? rc : start(c, COUNTRY_STATE, d);
+    rc = rc != 0 ? rc : start(c, COUNTRY_SOCIAL, d);
+    rc = rc != 0 ? rc : ready(c, COUNTRY_STATE, d);
+    rc = rc != 0 ? rc : ready(c, COUNTRY_SOCIAL, d);
+    int made = wait_people(c, people, d);
+    rc = rc != 0 ? rc : made;
+    rc = rc != 0 ? rc : start(c, COUNTRY_POPULATION, d);
+    rc = rc != 0 ? rc : ready(c, COUNTRY_POPULATION, d);
+    snprintf(mark, sizeof mark, "%s/founded", c->dir);
+    return rc != 0 ? rc : fs_write(mark, SLICE_LIT(SILD_VERSION "\n"), 0644, d);
+}
+
+static int restart(struct country *c, struct diag *d)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < COUNTRY_ROLES; i++)
+        rc = start(c, i, d);
+    for (int i = 0; rc == 0 && i < COUNTRY_ROLES; i++)
+        rc = ready(c, i, d);
+    return rc;
+}
+
+static void stop_all(struct country *c)
+{
+    /* Who asks stops first; who stamps and answers for certificates stops last. */
+    static const int order[] = {COUNTRY_SOCIAL, COUNTRY_STATE, COUNTRY_POPULATION,
+                                COUNTRY_AUTHORITY, COUNTRY_TRUST};
+    for (size_t i = 0; i < ARRAY_LEN(order); i++)
+        launch_stop(&c->role[order[i]], STOP_MS);
+}
+
+/* --- what to try --- */
+
+static void sample_code(struct country *c, char out[16])
+{
+    char command[PATH_CAP + 64], line[256];
+    snprintf(command, sizeof command, "/proc/%d/exe registry sample -n 1 --config %s",
+             (int)getpid(), c->config[COUNTRY_POPULATION]);
+    FILE *p = popen(command, "r");
+    out[0] = 0;
+    if (p != NULL && fgets(line, sizeof line, p) != NULL)
+        snprintf(out, 16, "%.11s", line);
+    if (p != NULL)
+        pclose(p);
+}
+
+static void tell(struct country *c, int64_t began_ms)
+{
+    char code[16];
+    int64_t kib = launch_pss_kib(getpid());
+    for (int i = 0; i < COUNTRY_ROLES; i++)
+        kib += launch_pss_kib(c->role[i].pid);
+    sample_code(c, code);
+    printf("\nThe country is up: %.1f s, %.0f MB in all.\n\n"
+           "Try, in a second terminal:\n"
+           "  ./build/sild call GET /r1/SILD/GOV/70000001/population/persons/%s\n"
+           "  curl -i -H 'X-Road-Client: " COUNTRY_CLIENT "' \\\n"
+           "    " COUNTRY_CONSUMER "/r1/SILD/GOV/70000001/population/persons/%s\n"
+           "  ./build/sild asic get --last --out m.asice && ./build/sild asic verify m.asice\n"
+           "\nCtrl-C stops it; what it knows stays in %s.\n",
+           (double)(launch_now_ms() - began_ms) / 1000.0, (double)kib / 1024.0, code, code, c->dir);
+    fflush(stdout);
+}
+
+/* Sleeps until a signal, or until a role ends by itself. */
+static int watch(struct country *c)
+{
+    while (!stop_wanted) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        for (int i = 0; pid > 0 && i < COUNTRY_ROLES; i++)
+            if (c->role[i].pid == pid) {
+                c->role[i].pid = 0;
+                fprintf(stderr, "sild up: %s ended by itself: see %s\n", c->role[i].name,
+                        c->log[i]);
+                return EXIT_COULD_NOT;
+            }
+        usleep(100000);
+    }
+    return EXIT_DONE;
+}
+
+static int run(const char *dir, bool fresh)
+{
+    struct country c = {.dir = dir, .lock = -1};
+    struct diag d = {0};
+    char mark[PATH_CAP];
+    int64_t began = launch_now_ms();
+    if (take_lock(&c, &d) != 0)
+        return complain("up", &d, d.code == ERR_EXISTS ? EXIT_NO : EXIT_COULD_NOT);
+    prepare(&c);
+    snprintf(mark, sizeof mark, "%s/founded", dir);
+    if (fresh || !fs_exists(mark)) {
+        for (int i = 0; i < COUNTRY_ROLES; i++) {
+            char path[PATH_CAP];
+            snprintf(path, sizeof path, "%s/%s", dir, country_roles[i].name);
+            nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        }
+        unlink(mark);
+    }
+    struct sigaction sa = {.sa_handler = on_signal};
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    bool known = fs_exists(mark);
+    printf("%s the demonstration country in %s\n", known ? "Starting" : "Founding", dir);
+    int rc = known ? restart(&c, &d) : found(&c, &d);
+    if (rc != 0) {
+        stop_all(&c);
+        return complain("up", &d, EXIT_COULD_NOT);
+    }
+    tell(&c, began);
+    int code = watch(&c);
+    printf("Stopping.\n");
+    stop_all(&c);
+    return code;
+}
+
+int cli_up(int argc, char **argv)
+{
+    const char *dir = "./country.d", *fresh = NULL;
+    const struct opt opts[] = {
+        {"--dir", "DIR", "where the country lives (./country.d)", &dir, NULL},
+        {"--fresh", NULL, "forget what is there and found it anew", &fresh, NULL},
+        {NULL, NULL, NULL, NULL, NULL},
+    };
+    const struct opt_command cmd = {
+        .usage = "sild up [--dir DIR] [--fresh]",
+        .text = "Brings the demonstration country up: authority, trust, two gateways and the\n"
+                "population register, each in its own processes on loopback addresses. Restarts\n"
+                "on what it finds. Ctrl-C or sild down stops all in order.",
+        .opts = opts,
+    };
+    struct diag d = {0};
+    char *args[argc + 1];
+    int rc = opt_parse(&cmd, argc, argv, args, &d);
+    if (rc == OPT_HELP)
+        return print_help(&cmd);
+    return rc != 0 ? complain("up", &d, EXIT_USE) : run(dir, fresh != NULL);
+}
+
+/* --- down --- */
+
+/* The process number of the running country; 0 when none runs. */
+static pid_t running(const char *dir)
+{
+    char path[PATH_CAP], text[32] = {0};
+    snprintf(path, sizeof path, "%s/up.pid", dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    return locked && n > 0 ? (pid_t)atoi(text) : 0;
+}
+
+int cli_down(int argc, char **argv)
+{
+    const char *dir = "./country.d";
+    const struct opt opts[] = {
+        {"--dir", "DIR", "where the country lives (./country.d)", &dir, NULL},
+        {NULL, NULL, NULL, NULL, NULL},
+    };
+    const struct opt_command cmd = {.usage = "sild down [--dir DIR]",
+                                    .text = "Stops the demonstration country in order.",
+                                    .opts = opts};
+    struct diag d = {0};
+    char *args[argc + 1];
+    int rc = opt_parse(&cmd, argc, argv, args, &d);
+    if (rc == OPT_HELP)
+        return print_help(&cmd);
+    if (rc != 0)
+        return complain("down", &d, EXIT_USE);
+    pid_t pid = running(dir);
+    if (pid <= 0) {
+        printf("no country is running in %s\n", dir);
+        return EXIT_DONE;
+    }
+    kill(pid, SIGTERM);
+    for (int64_t until = launch_now_ms() + 4 * STOP_MS; launch_now_ms() < until; usleep(20000))
+        if (running(dir) == 0) {
+            printf("stopped\n");
+            return EXIT_DONE;
+        }
+    diag_set(&d, ERR_TIMEOUT, "process %d does not stop", (int)pid);
+    return complain("down", &d, EXIT_COULD_NOT);
+}
+
+/* --- status --- */
+
+int cli_status(int argc, char **argv)
+{
+    const char *dir = "./country.d", *json = NULL;
+    const struct opt opts[] = {
+        {"--dir", "DIR", "where the country lives (./country.d)", &dir, NULL},
+        {"--json", NULL, "as JSON", &json, NULL},
+        {NULL, NULL, NULL, NULL, NULL},
+    };
+    const struct opt_command cmd = {
+        .usage = "sild status [--dir DIR] [--json]",
+        .text = "Says of each role whether it is ready and which processes it has. Exit code 1\n"
+                "when one is not.",
+        .opts = opts};
+    struct diag d = {0};
+    char *args[argc + 1];
+    int rc = opt_parse(&cmd, argc, argv, args, &d), code = EXIT_DONE;
+    if (rc == OPT_HELP)
+        return print_help(&cmd);
+    if (rc != 0)
+        return complain("status", &d, EXIT_USE);
+    if (json != NULL)
+        printf("[");
+    for (int i = 0; i < COUNTRY_ROLES; i++) {
+        char path[PATH_CAP];
+        struct buf answer;
+        int exit_code = 0;
+        buf_init(&answer, 1u << 20);
+        snprintf(path, sizeof path, "%s/%s/control.sock", dir, country_roles[i].name);
+        bool up = control_call(path, SLICE_LIT("status"), 3000, &exit_code, &answer, &d) == 0;
+        bool is_ready =
+            up && slice_find_slice(buf_view(&answer), SLICE_LIT("\"ready\":true")) != SIZE_MAX;
+        if (!is_ready)
+            code = EXIT_NO;
+        if (json != NULL)
+            printf("%s{\"name\":\"%s\",\"status\":%s}", i == 0 ? "" : ",", country_roles[i].name,
+                   up ? buf_cstr(&answer) : "null");
+        else
+            printf("%-11s %-9s %s\n", country_roles[i].name,
+                   is_ready ? "ready"
+                   : up     ? "starting"
+                            : "down",
+                   country_roles[i].shows);
+        buf_free(&answer);
+    }
+    if (json != NULL)
+        printf("]\n");
+    return code;
+}

@@ -1,0 +1,368 @@
+#include "proc/sandbox.h"
+
+#include "base/err.h"
+#include "proc/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <openssl/ssl.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* --- the lists --- */
+
+/* Memory, time, signals, waiting, and what is done with descriptors that are open already. */
+static const char *const everybody[] = {
+    /* memory */
+    "brk",
+    "mmap",
+    "munmap",
+    "mprotect",
+    "mremap",
+    "madvise",
+    "mincore",
+    "membarrier",
+    "memfd_create",
+    "ftruncate",
+    /* the process itself */
+    "exit",
+    "exit_group",
+    "getpid",
+    "gettid",
+    "getppid",
+    "getuid",
+    "geteuid",
+    "getgid",
+    "getegid",
+    "getrusage",
+    "getrlimit",
+    "prlimit64",
+    "sysinfo",
+    "uname",
+    "times",
+    "getcpu",
+    "sched_yield",
+    "sched_getaffinity",
+    "set_robust_list",
+    "get_robust_list",
+    "rseq",
+    "set_tid_address",
+    "futex",
+    "arch_prctl",
+    "prctl",
+    "getrandom",
+    /* time */
+    "clock_gettime",
+    "clock_getres",
+    "clock_nanosleep",
+    "nanosleep",
+    "gettimeofday",
+    "time",
+    "timerfd_create",
+    "timerfd_settime",
+    "timerfd_gettime",
+    /* signals: tgkill and kill, which abort uses, are for oneself only, see below */
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "rt_sigpending",
+    "rt_sigtimedwait",
+    "sigaltstack",
+    "restart_syscall",
+    /* waiting */
+    "poll",
+    "ppoll",
+    "select",
+    "pselect6",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_wait",
+    "epoll_pwait",
+    "epoll_pwait2",
+    "eventfd2",
+    "pipe2",
+    /* descriptors */
+    "read",
+    "readv",
+    "pread64",
+    "preadv",
+    "write",
+    "writev",
+    "pwrite64",
+    "pwritev",
+    "lseek",
+    "close",
+    "dup",
+    "dup2",
+    "dup3",
+    "fcntl",
+    "fstat",
+    "sendto",
+    "sendmsg",
+    "sendmmsg",
+    "recvfrom",
+    "recvmsg",
+    "recvmmsg",
+    "shutdown",
+    "getsockopt",
+    "setsockopt",
+    "getsockname",
+    "getpeername",
+};
+
+/* fstat of a C library is newfstatat; on paths it tells no content. */
+static const char *const stats[] = {"newfstatat", "statx"};
+
+static const char *const network[] = {"connect", "accept", "accept4"};
+
+static const char *const files[] = {
+    "open",
+    "openat",
+    "creat",
+    "access",
+    "faccessat",
+    "faccessat2",
+    "stat",
+    "lstat",
+    "readlink",
+    "readlinkat",
+    "getcwd",
+    "getdents64",
+    "statfs",
+    "fstatfs",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "link",
+    "linkat",
+    "fchmod",
+    "fchmodat",
+    "chmod",
+    "fsync",
+    "fdatasync",
+    "fallocate",
+    "truncate",
+    "msync",
+    "flock",
+    "umask",
+    "utimensat",
+    "copy_file_range",
+    "sync_file_range",
+    "fadvise64",
+    "sendfile",
+};
+
+/* A group of calls and who has it. */
+static const struct {
+    const char *const *calls;
+    size_t n;
+    bool worker, key, log, agent;
+} groups[] = {
+    {everybody, ARRAY_LEN(everybody), true, true, true, true},
+    {stats, ARRAY_LEN(stats), true, true, true, true},
+    {network, ARRAY_LEN(network), true, false, false, true},
+    {files, ARRAY_LEN(files), false, false, true, true},
+};
+
+/* Sockets, by family and type; a UNIX socket or any other kind is nobody's. */
+static const struct {
+    int family, type;
+    bool worker, agent;
+} sockets[] = {
+    {AF_INET, SOCK_STREAM, true, true},
+    {AF_INET6, SOCK_STREAM, true, true},
+    {AF_INET, SOCK_DGRAM, false, true}, /* name lookups */
+    {AF_INET6, SOCK_DGRAM, false, true},
+};
+
+static const unsigned long ioctls[] = {FIONBIO, FIONREAD, FIOCLEX, FIONCLEX, TCGETS};
+
+static bool has(enum sandbox_kind kind, size_t group)
+{
+    switch (kind) {
+    case SANDBOX_WORKER:
+        return groups[group].worker;
+    case SANDBOX_KEY:
+        return groups[group].key;
+    case SANDBOX_LOG:
+        return groups[group].log;
+    default:
+        return groups[group].agent;
+    }
+}
+
+/* --- seccomp --- */
+
+/* Calls that this machine's architecture does not know are not missed. */
+static int allow(scmp_filter_ctx f, const char *name)
+{
+    int nr = seccomp_syscall_resolve_name(name);
+    return nr == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 0);
+}
+
+static int allow_sockets(scmp_filter_ctx f, enum sandbox_kind kind)
+{
+    const scmp_datum_t mask = ~(scmp_datum_t)(SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_LEN(sockets) && r == 0; i++) {
+        bool mine = (kind == SANDBOX_WORKER && sockets[i].worker) ||
+                    (kind == SANDBOX_AGENT && sockets[i].agent);
+        if (mine)
+            r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                                 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sockets[i].family),
+                                 SCMP_A1(SCMP_CMP_MASKED_EQ, mask, (scmp_datum_t)sockets[i].type));
+    }
+    return r;
+}
+
+static int allow_with_arguments(scmp_filter_ctx f)
+{
+    scmp_datum_t self = (scmp_datum_t)getpid();
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_LEN(ioctls) && r == 0; i++)
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                             SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+    if (r == 0)
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, self));
+    if (r == 0)
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_EQ, self));
+    return r;
+}
+
+static int enter_seccomp(enum sandbox_kind kind, struct diag *d)
+{
+    scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (f == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the seccomp list");
+    int r = 0;
+    for (size_t g = 0; g < ARRAY_LEN(groups); g++)
+        for (size_t i = 0; i < groups[g].n && r == 0 && has(kind, g); i++)
+            r = allow(f, groups[g].calls[i]);
+    if (r == 0)
+        r = allow_with_arguments(f);
+    if (r == 0)
+        r = allow_sockets(f, kind);
+    if (r == 0)
+        r = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree: half the cost */
+    if (r == 0)
+        r = seccomp_load(f);
+    seccomp_release(f);
+    if (r == -EINVAL || r == -ENOSYS) {
+        report(REPORT_WARN, "sandbox", "this kernel has no seccomp filters: going on without");
+        return 0;
+    }
+    return r == 0 ? 0 : diag_set(d, ERR_DENIED, "seccomp refuses: %s", strerror(-r));
+}
+
+/* --- Landlock, by bare calls: the C library has none --- */
+
+/* Rights that the headers of an older kernel do not name. */
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
+#endif
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
+#endif
+
+#define READS                                                                                      \
+    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define CHANGES                                                                                    \
+    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                               \
+     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |   \
+     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
+
+static int add_folder(int rules, const char *path, uint64_t rights, struct diag *d)
+{
+    struct landlock_path_beneath_attr below = {.allowed_access = rights};
+    below.parent_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (below.parent_fd < 0)
+        return diag_set(d, ERR_DENIED, "cannot open the folder %s: %s", path, strerror(errno));
+    long r = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0);
+    int e = errno;
+    close(below.parent_fd);
+    return r == 0
+               ? 0
+               : diag_set(d, ERR_DENIED, "Landlock refuses the folder %s: %s", path, strerror(e));
+}
+
+static int enter_landlock(enum sandbox_kind kind, const char *const *write_dirs, struct diag *d)
+{
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (abi < 1) {
+        report(REPORT_INFO, "sandbox", "this kernel has no Landlock: going on without");
+        return 0;
+    }
+    uint64_t changes = CHANGES | (abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
+                       (abi >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0);
+    bool reads = kind == SANDBOX_LOG || kind == SANDBOX_AGENT;
+    struct landlock_ruleset_attr handled = {.handled_access_fs = reads ? changes : changes | READS};
+    int rules = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0);
+    if (rules < 0)
+        return diag_set(d, ERR_DENIED, "Landlock refuses: %s", strerror(errno));
+    int err = 0;
+    for (size_t i = 0; reads && write_dirs != NULL && write_dirs[i] != NULL && err == 0; i++)
+        err = add_folder(rules, write_dirs[i], changes, d);
+    if (err == 0 && syscall(SYS_landlock_restrict_self, rules, 0) != 0)
+        err = diag_set(d, ERR_DENIED, "Landlock refuses: %s", strerror(errno));
+    close(rules);
+    return err;
+}
+
+/* --- all of it --- */
+
+static bool entered;
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_SANITIZER 1
+#endif
+#endif
+
+#ifdef WITH_SANITIZER
+/* LeakSanitizer asks this at the end: its own process, which it would start, is not allowed. */
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
+{
+    return entered;
+}
+#endif
+
+int sandbox_enter(enum sandbox_kind kind, const char *const *write_dirs, struct diag *d)
+{
+    const struct rlimit no_core = {0, 0};
+    struct diag own;
+    if (d == NULL)
+        d = &own;
+    /* OpenSSL reads its configuration at first use, which would be too late. */
+    if (OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1)
+        return diag_set(d, ERR_CRYPTO, "OpenSSL cannot be initialised");
+    if (kind == SANDBOX_KEY)
+        setrlimit(RLIMIT_CORE, &no_core); /* keys are not for the disk */
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return diag_set(d, ERR_DENIED, "the kernel refuses no-new-privileges: %s", strerror(errno));
+    int err = enter_landlock(kind, write_dirs, d);
+    if (err == 0)
+        err = enter_seccomp(kind, d);
+    if (err == 0)
+        entered = true;
+    return err;
+}

@@ -1,0 +1,101 @@
+/* Message log records: encoding both ways, cutting of shared parts, refusal of damaged ones. */
+#include "base/err.h"
+#include "gateway/record.h"
+#include "test.h"
+#include "vectors.h"
+
+static struct record_message sample(void)
+{
+    struct record_message m = {.side = RECORD_PROVIDER,
+                               .response = true,
+                               .has_body = true,
+                               .time_ms = 1767607200123,
+                               .body_size = 7,
+                               .id = SLICE_LIT("ZZ-1"),
+                               .request_id = SLICE_LIT("uuid"),
+                               .party = SLICE_LIT("ZZ/GOV/100/registry"),
+                               .head = SLICE_LIT("200\r\nOK\r\nx-road-id:ZZ-1\r\n"),
+                               .result = SLICE_LIT("<result/>"),
+                               .chain = SLICE_LIT("<chain/>"),
+                               .signature = SLICE_LIT("<signature/>")};
+    digest_of(DIGEST_SHA512, m.signature, &m.signature_hash);
+    digest_of(DIGEST_SHA512, SLICE_LIT("payload"), &m.body_hash);
+    return m;
+}
+
+TEST(a_message_record_comes_back_as_it_was)
+{
+    struct record_message m = sample(), got;
+    struct buf b;
+    struct diag d = {0};
+    buf_init(&b, 1u << 20);
+    record_message_put(&b, &m);
+    CHECK_INT(record_message_get(buf_view(&b), &got, &d), 0);
+    CHECK_INT(got.side, RECORD_PROVIDER);
+    CHECK(got.response && got.has_body && !got.body_kept);
+    CHECK_INT(got.time_ms, m.time_ms);
+    CHECK_INT(got.body_size, 7);
+    CHECK(slice_eq(got.id, m.id) && slice_eq(got.request_id, m.request_id));
+    CHECK(slice_eq(got.party, m.party) && slice_eq(got.head, m.head));
+    CHECK(slice_eq(got.result, m.result) && slice_eq(got.chain, m.chain));
+    CHECK(slice_eq(got.signature, m.signature));
+    CHECK(digest_eq(&got.signature_hash, &m.signature_hash));
+    CHECK(digest_eq(&got.body_hash, &m.body_hash));
+    buf_free(&b);
+}
+
+TEST(a_record_cut_anywhere_is_corrupt)
+{
+    struct record_message m = sample(), got;
+    struct buf b;
+    struct diag d = {0};
+    buf_init(&b, 1u << 20);
+    record_message_put(&b, &m);
+    for (size_t n = 0; n < b.n; n++)
+        CHECK_INT(record_message_get(slice_sub(buf_view(&b), 0, n), &got, &d), ERR_CORRUPT);
+    buf_byte(&b, 0);
+    CHECK_INT(record_message_get(buf_view(&b), &got, &d), ERR_CORRUPT);
+    buf_free(&b);
+}
+
+/* The worked example's document: its certificate and OCSP response are cut out, and nothing is
+ * lost. */
+TEST(shared_parts_of_a_signature_document_are_cut_out)
+{
+    char path[4200];
+    size_t n, blobs = 0;
+    snprintf(path, sizeof path, "%s/xroad/worked/single-rsa/signatures.xml", VECTORS());
+    unsigned char *doc = test_file(path, &n);
+    struct record_piece piece[RECORD_PIECES_MAX];
+    size_t count = record_split(slice_of(doc, n), piece);
+    struct buf joined;
+    buf_init(&joined, 1u << 20);
+    for (size_t i = 0; i < count; i++) {
+        blobs += piece[i].blob;
+        buf_slice(&joined, piece[i].bytes);
+    }
+    CHECK_INT(blobs, 2);
+    CHECK(slice_eq(buf_view(&joined), slice_of(doc, n)));
+    CHECK(piece[1].bytes.n > 200 && piece[3].bytes.n > 200);
+    buf_free(&joined);
+    free(doc);
+}
+
+TEST(a_stamp_record_comes_back_as_it_was)
+{
+    struct record_stamp_entry e[2] = {{41, SLICE_LIT("<a/>")}, {43, SLICE_LIT("<b/>")}};
+    struct record_stamp s = {SLICE_LIT("token"), SLICE_LIT("<r/>"), e, 2}, got;
+    struct arena *a = arena_new(1u << 20);
+    struct diag d = {0};
+    struct buf b;
+    buf_init(&b, 1u << 20);
+    record_stamp_put(&b, &s);
+    CHECK_INT(record_stamp_get(a, buf_view(&b), &got, &d), 0);
+    CHECK_INT(got.n, 2);
+    CHECK_INT(got.entry[1].seq, 43);
+    CHECK(slice_eq(got.entry[1].chain, e[1].chain) && slice_eq(got.token, s.token));
+    for (size_t n = 0; n < b.n; n++)
+        CHECK_INT(record_stamp_get(a, slice_sub(buf_view(&b), 0, n), &got, &d), ERR_CORRUPT);
+    buf_free(&b);
+    arena_free(a);
+}
