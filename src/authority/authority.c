@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "keys/signer.h"
+#include "proc/command.h"
 #include "proc/group.h"
 #include "proc/report.h"
 
@@ -26,14 +27,6 @@ static int key_run(struct group_self *self, const char *config_path)
     else
         code = signer_run(self, conf.dir, keys, ARRAY_LEN(keys), 1);
     authority_conf_free(&conf);
-    return code;
-}
-
-static int fail(const struct diag *d, int code)
-{
-    char text[900];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild authority: %s\n", text);
     return code;
 }
 
@@ -64,7 +57,7 @@ static int run(const char *config, const char *child)
     if (rc == 0)
         rc = net_addr_parse_text(slice_str(conf.listen), &listens[0].addr, &d);
     spec.dir = conf.dir;
-    int code = rc == 0 ? group_run(&spec) : fail(&d, EXIT_COULD_NOT);
+    int code = rc == 0 ? group_run(&spec) : command_fail("authority", &d, EXIT_COULD_NOT);
     authority_conf_free(&conf);
     return code;
 }
@@ -110,5 +103,5 @@ int authority_main(int argc, char **argv)
         return help(&cmd);
     if (rc == 0 && config == NULL)
         rc = diag_set(&d, ERR_USAGE, "--config FILE is missing");
-    return rc != 0 ? fail(&d, EXIT_USE) : run(config, child);
+    return rc != 0 ? command_fail("authority", &d, EXIT_USE) : run(config, child);
 }

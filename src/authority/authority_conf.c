@@ -1,6 +1,6 @@
 #include "authority/authority_conf.h"
 #include "base/err.h"
-#include "proc/fs.h"
+#include "proc/command.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,43 +22,25 @@ const struct conf_rule authority_conf_rules[] = {
 };
 const size_t authority_conf_rule_count = ARRAY_LEN(authority_conf_rules);
 
-static const char *text(struct authority_conf *c, const struct conf *k, const char *key)
-{
-    struct slice s = conf_text(k, conf_find(k, "authority", ""), key);
-    return s.p == NULL ? NULL : arena_cstr(c->a, s);
-}
-
 int authority_conf_read(const char *path, struct authority_conf *out, struct diag *d)
 {
     struct conf k;
-    struct buf file;
     memset(out, 0, sizeof *out);
     out->a = arena_new(4u << 20);
-    buf_init(&file, 1u << 20);
-    int rc = out->a == NULL ? ERR_NOMEM : fs_read(path, &file, d);
-    if (rc == 0)
-        rc = conf_parse(out->a, buf_view(&file), authority_conf_rules, authority_conf_rule_count,
-                        &k, d);
-    buf_free(&file);
-    if (rc != 0) {
-        diag_where(d, "%s", path);
+    if (out->a == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the configuration");
+    int rc = command_config(path, "authority", authority_conf_rules, authority_conf_rule_count,
+                            out->a, &k, out->dir, sizeof out->dir, d);
+    if (rc != 0)
         return rc;
-    }
     const struct conf_section *s = conf_find(&k, "authority", "");
-    struct slice dir = conf_text(&k, s, "dir");
-    const char *slash = strrchr(path, '/');
-    if (dir.n > 0 && dir.p[0] == '/')
-        snprintf(out->dir, sizeof out->dir, "%.*s", SLICE_ARG(dir));
-    else
-        snprintf(out->dir, sizeof out->dir, "%.*s/%.*s", slash == NULL ? 1 : (int)(slash - path),
-                 slash == NULL ? "." : path, SLICE_ARG(dir));
-    out->instance = text(out, &k, "instance");
-    out->listen = text(out, &k, "listen");
-    out->address = text(out, &k, "address");
-    out->url = text(out, &k, "url");
+    out->instance = command_text(out->a, &k, "authority", "instance");
+    out->listen = command_text(out->a, &k, "authority", "listen");
+    out->address = command_text(out->a, &k, "authority", "address");
+    out->url = command_text(out->a, &k, "authority", "url");
     if (out->url == NULL)
         out->url = arena_printf(out->a, "http://%s", out->address);
-    out->key = text(out, &k, "key");
+    out->key = command_text(out->a, &k, "authority", "key");
     out->interval_ms = conf_number(&k, s, "interval");
     out->expire_ms = conf_number(&k, s, "expire");
     if (out->instance == NULL)

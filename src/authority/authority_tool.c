@@ -7,6 +7,7 @@
 #include "base/opt.h"
 #include "crypto/cert.h"
 #include "keys/keystore.h"
+#include "proc/command.h"
 #include "proc/fs.h"
 #include "proc/group.h"
 #include "wire/json.h"
@@ -16,14 +17,12 @@
 #include <string.h>
 
 #define CALL_MS 10000
-#define ANSWER_MAX (32u << 20)
 
 static int fail(const char *word, const struct diag *d)
 {
-    char text[900];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild authority %s: %s\n", word, text);
-    return d->code == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT;
+    char who[64];
+    snprintf(who, sizeof who, "authority %s", word);
+    return command_fail(who, d, command_exit(d->code));
 }
 
 /* --- init --- */
@@ -75,24 +74,13 @@ int authority_init(const char *config_path, struct diag *d)
 static int call(const char *word, const char *config, struct slice command)
 {
     struct authority_conf c;
-    struct buf answer;
     struct diag d = {0};
-    char path[1200];
-    int code = EXIT_COULD_NOT;
-    if (config == NULL) {
-        diag_set(&d, ERR_USAGE, "--config FILE is missing");
+    int rc = config == NULL ? diag_set(&d, ERR_USAGE, "--config FILE is missing")
+                            : authority_conf_read(config, &c, &d);
+    if (rc != 0)
         return fail(word, &d);
-    }
-    if (authority_conf_read(config, &c, &d) != 0)
-        return fail(word, &d);
-    buf_init(&answer, ANSWER_MAX);
-    snprintf(path, sizeof path, "%s/control.sock", c.dir);
+    int code = command_control("authority", c.dir, command, CALL_MS);
     authority_conf_free(&c);
-    if (control_call(path, command, CALL_MS, &code, &answer, &d) != 0)
-        code = fail(word, &d);
-    else
-        fputs(buf_cstr(&answer), code == EXIT_DONE ? stdout : stderr);
-    buf_free(&answer);
     return code;
 }
 
@@ -168,14 +156,8 @@ int authority_tool_main(int argc, char **argv)
         return inspect_main(argc, argv);
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP) {
-        struct buf text;
-        buf_init(&text, 16384);
-        opt_help(&cmd, &text);
-        fputs(buf_cstr(&text), stdout);
-        buf_free(&text);
-        return EXIT_DONE;
-    }
+    if (rc == OPT_HELP)
+        return command_help(&cmd);
     if (rc != 0)
         return fail(argv[0], &d);
     if (strcmp(argv[0], "init") == 0) {

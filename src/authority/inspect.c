@@ -5,6 +5,7 @@
 #include "base/opt.h"
 #include "base/timeval.h"
 #include "net/http_client.h"
+#include "proc/command.h"
 #include "proc/fs.h"
 #include "xroad/directory.h"
 #include "xroad/params.h"
@@ -205,14 +206,8 @@ int inspect_main(int argc, char **argv)
     struct timespec now;
     char *args[argc + 1], text[900];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP) {
-        struct buf help;
-        buf_init(&help, 16384);
-        opt_help(&cmd, &help);
-        fputs(buf_cstr(&help), stdout);
-        buf_free(&help);
-        return EXIT_DONE;
-    }
+    if (rc == OPT_HELP)
+        return command_help(&cmd);
     struct inspection *n = NULL;
     struct arena *a = arena_new(ARENA_MAX);
     if (a != NULL)

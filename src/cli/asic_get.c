@@ -5,6 +5,7 @@
 #include "evidence/asic.h"
 #include "gateway/mlog.h"
 #include "gateway/mlog_read.h"
+#include "proc/command.h"
 #include "proc/fs.h"
 #include "proc/group.h"
 
@@ -28,16 +29,6 @@ struct choice {
     int64_t time_ms;
     bool found;
 };
-
-static int complain(const struct diag *d)
-{
-    char text[900];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild asic get: %s\n", text);
-    return d->code == ERR_USAGE                   ? EXIT_USE
-           : d->code == ERR_MLOG_RECORD_NOT_FOUND ? EXIT_NO
-                                                  : EXIT_COULD_NOT;
-}
 
 static void want_of(const struct wish *w, struct mlog_read_want *out)
 {
@@ -205,19 +196,16 @@ int cli_asic_get(int argc, char **argv)
     struct diag d = {0};
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP) {
-        struct buf text;
-        buf_init(&text, 16384);
-        opt_help(&cmd, &text);
-        fputs(buf_cstr(&text), stdout);
-        buf_free(&text);
-        return EXIT_DONE;
-    }
+    if (rc == OPT_HELP)
+        return command_help(&cmd);
     if (rc == 0 && (w.last == NULL) == (w.id == NULL))
         rc = diag_set(&d, ERR_USAGE, "say either --last or --id ID");
     if (rc == 0 && w.side != NULL && strcmp(w.side, "consumer") != 0 &&
         strcmp(w.side, "provider") != 0)
         rc = diag_set(&d, ERR_USAGE, "--side is consumer or provider");
     rc = rc != 0 ? rc : get(&w, &d);
-    return rc == 0 ? EXIT_DONE : complain(&d);
+    if (rc == 0)
+        return EXIT_DONE;
+    return command_fail("asic get", &d,
+                        rc == ERR_MLOG_RECORD_NOT_FOUND ? EXIT_NO : command_exit(rc));
 }

@@ -3,6 +3,7 @@
 #include "base/opt.h"
 #include "cli/country.h"
 #include "net/http_client.h"
+#include "proc/command.h"
 #include "proc/fs.h"
 
 #include <stdio.h>
@@ -10,14 +11,6 @@
 
 #define BODY_MAX (64u << 20)
 #define CALL_MS 120000
-
-static int complain(const struct diag *d, int code)
-{
-    char text[900];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild call: %s\n", text);
-    return code;
-}
 
 /* The status line and the headers that matter: content type and X-Road's own. */
 static void print_head(struct slice head)
@@ -79,26 +72,20 @@ int cli_call(int argc, char **argv)
     struct http_result r;
     char *args[argc + 1], url[4096];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP) {
-        struct buf text;
-        buf_init(&text, 16384);
-        opt_help(&cmd, &text);
-        fputs(buf_cstr(&text), stdout);
-        buf_free(&text);
-        return EXIT_DONE;
-    }
+    if (rc == OPT_HELP)
+        return command_help(&cmd);
     buf_init(&lines, 16384);
     buf_init(&body, BODY_MAX);
     rc = rc != 0 ? rc : make_headers(client, headers, &lines, &d);
     rc = rc != 0 ? rc : read_data(data, &body, &d);
     if (rc != 0)
-        return complain(&d, rc == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT);
+        return command_fail("call", &d, rc == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT);
     snprintf(url, sizeof url, "%s%s", gateway, args[1]);
     rc = http_fetch(url, args[0], buf_view(&lines), buf_view(&body), BODY_MAX, CALL_MS, &r, &d);
     buf_free(&lines);
     buf_free(&body);
     if (rc != 0)
-        return complain(&d, EXIT_COULD_NOT);
+        return command_fail("call", &d, EXIT_COULD_NOT);
     print_head(buf_view(&r.head));
     fwrite(r.body.p, 1, r.body.n, stdout);
     if (r.body.n > 0 && r.body.p[r.body.n - 1] != '\n')

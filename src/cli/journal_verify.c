@@ -6,6 +6,7 @@
 #include "crypto/tsp.h"
 #include "evidence/xades.h"
 #include "gateway/mlog_read.h"
+#include "proc/command.h"
 #include "wire/json.h"
 #include "xroad/rest.h"
 
@@ -23,14 +24,6 @@ struct tally {
     uint64_t messages, stamps, stamped;
     struct diag *d;
 };
-
-static int complain(const struct diag *d, int code)
-{
-    char text[900];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild journal verify: %s\n", text);
-    return code;
-}
 
 /* Who signed: the client of a request, the provider of a response. */
 static int signer_of(struct tally *t, const struct record_message *r, struct id_client *out)
@@ -192,16 +185,17 @@ static int verify(const char *dir, const char *conf_dir, bool signatures, bool j
     rc = rc != 0 ? rc : journal_verify(j, &report, &d);
     journal_close(j);
     if (rc != 0)
-        return complain(&d, rc == ERR_NOT_FOUND || rc == ERR_IO ? EXIT_COULD_NOT : EXIT_NO);
+        return command_fail("journal verify", &d,
+                            rc == ERR_NOT_FOUND || rc == ERR_IO ? EXIT_COULD_NOT : EXIT_NO);
     if (signatures) {
         snprintf(beside, sizeof beside, "%s/../globalconf", dir);
         if (cli_globalconf_load(conf_dir != NULL ? conf_dir : beside, &conf, &d) != 0)
-            return complain(&d, EXIT_COULD_NOT);
+            return command_fail("journal verify", &d, EXIT_COULD_NOT);
         rc = check_signatures(dir, conf.g, &t, &d);
         cli_globalconf_free(&conf);
     }
     if (rc != 0)
-        return complain(&d, EXIT_NO);
+        return command_fail("journal verify", &d, EXIT_NO);
     print_report(dir, &report, &t, signatures, json);
     return EXIT_DONE;
 }
@@ -228,15 +222,9 @@ int cli_journal_verify(int argc, char **argv)
     struct diag d = {0};
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP) {
-        struct buf text;
-        buf_init(&text, 16384);
-        opt_help(&cmd, &text);
-        fputs(buf_cstr(&text), stdout);
-        buf_free(&text);
-        return EXIT_DONE;
-    }
+    if (rc == OPT_HELP)
+        return command_help(&cmd);
     if (rc != 0)
-        return complain(&d, EXIT_USE);
+        return command_fail("journal verify", &d, EXIT_USE);
     return verify(args[0], conf, signatures != NULL, json != NULL);
 }

@@ -4,6 +4,7 @@
 #include "cli/country.h"
 #include "cli/found.h"
 #include "cli/launch.h"
+#include "proc/command.h"
 #include "proc/fs.h"
 #include "proc/group.h"
 
@@ -35,24 +36,6 @@ static void on_signal(int signo)
 {
     (void)signo;
     stop_wanted = 1;
-}
-
-static int complain(const char *word, const struct diag *d, int code)
-{
-    char text[900];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild %s: %s\n", word, text);
-    return code;
-}
-
-static int print_help(const struct opt_command *cmd)
-{
-    struct buf text;
-    buf_init(&text, 16384);
-    opt_help(cmd, &text);
-    fputs(buf_cstr(&text), stdout);
-    buf_free(&text);
-    return EXIT_DONE;
 }
 
 /* --- the folder --- */
@@ -245,7 +228,7 @@ static int run(const char *dir, bool fresh)
     char mark[PATH_CAP];
     int64_t began = launch_now_ms();
     if (take_lock(&c, &d) != 0)
-        return complain("up", &d, d.code == ERR_EXISTS ? EXIT_NO : EXIT_COULD_NOT);
+        return command_fail("up", &d, d.code == ERR_EXISTS ? EXIT_NO : EXIT_COULD_NOT);
     prepare(&c);
     snprintf(mark, sizeof mark, "%s/founded", dir);
     if (fresh || !fs_exists(mark)) {
@@ -264,7 +247,7 @@ static int run(const char *dir, bool fresh)
     int rc = known ? restart(&c, &d) : found(&c, &d);
     if (rc != 0) {
         stop_all(&c);
-        return complain("up", &d, EXIT_COULD_NOT);
+        return command_fail("up", &d, EXIT_COULD_NOT);
     }
     tell(&c, began);
     int code = watch(&c);
@@ -292,8 +275,8 @@ int cli_up(int argc, char **argv)
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
     if (rc == OPT_HELP)
-        return print_help(&cmd);
-    return rc != 0 ? complain("up", &d, EXIT_USE) : run(dir, fresh != NULL);
+        return command_help(&cmd);
+    return rc != 0 ? command_fail("up", &d, EXIT_USE) : run(dir, fresh != NULL);
 }
 
 /* --- down --- */
@@ -326,9 +309,9 @@ int cli_down(int argc, char **argv)
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
     if (rc == OPT_HELP)
-        return print_help(&cmd);
+        return command_help(&cmd);
     if (rc != 0)
-        return complain("down", &d, EXIT_USE);
+        return command_fail("down", &d, EXIT_USE);
     pid_t pid = running(dir);
     if (pid <= 0) {
         printf("no country is running in %s\n", dir);
@@ -341,7 +324,7 @@ int cli_down(int argc, char **argv)
             return EXIT_DONE;
         }
     diag_set(&d, ERR_TIMEOUT, "process %d does not stop", (int)pid);
-    return complain("down", &d, EXIT_COULD_NOT);
+    return command_fail("down", &d, EXIT_COULD_NOT);
 }
 
 /* --- status --- */
@@ -363,9 +346,9 @@ int cli_status(int argc, char **argv)
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d), code = EXIT_DONE;
     if (rc == OPT_HELP)
-        return print_help(&cmd);
+        return command_help(&cmd);
     if (rc != 0)
-        return complain("status", &d, EXIT_USE);
+        return command_fail("status", &d, EXIT_USE);
     if (json != NULL)
         printf("[");
     for (int i = 0; i < COUNTRY_ROLES; i++) {

@@ -6,6 +6,7 @@
 #include "gateway/mlog.h"
 #include "gateway/worker.h"
 #include "keys/signer.h"
+#include "proc/command.h"
 #include "proc/group.h"
 #include "proc/report.h"
 
@@ -65,14 +66,6 @@ static int listeners(const struct serverconf *c, struct group_listen *out, size_
     return 0;
 }
 
-static int fail(const struct diag *d, int code)
-{
-    char text[900];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild gateway: %s\n", text);
-    return code;
-}
-
 static int run(const char *config, const char *child)
 {
     struct group_child children[] = {
@@ -100,7 +93,7 @@ static int run(const char *config, const char *child)
     rc = rc != 0 ? rc : listeners(&file.conf, listens, &spec.n_listens, &d);
     if (rc != 0) {
         conffile_free(&file);
-        return fail(&d, EXIT_COULD_NOT);
+        return command_fail("gateway", &d, EXIT_COULD_NOT);
     }
     char dir[2048];
     snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(file.conf.dir));
@@ -132,17 +125,11 @@ int gateway_main(int argc, char **argv)
         return gateway_key_main(argc - 1, argv + 1);
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP) {
-        struct buf help;
-        buf_init(&help, 16384);
-        opt_help(&cmd, &help);
-        fputs(buf_cstr(&help), stdout);
-        buf_free(&help);
-        return EXIT_DONE;
-    }
+    if (rc == OPT_HELP)
+        return command_help(&cmd);
     if (rc == 0 && config == NULL)
         diag_set(&d, ERR_USAGE, "--config FILE is missing");
     if (rc != 0 || config == NULL)
-        return fail(&d, EXIT_USE);
+        return command_fail("gateway", &d, EXIT_USE);
     return run(config, child);
 }

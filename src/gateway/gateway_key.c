@@ -7,18 +7,11 @@
 #include "gateway/conffile.h"
 #include "gateway/gateway.h"
 #include "keys/keystore.h"
+#include "proc/command.h"
 #include "proc/fs.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static int complain(const struct diag *d)
-{
-    char text[900];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild gateway key: %s\n", text);
-    return d->code == ERR_USAGE ? EXIT_USE : d->code == ERR_EXISTS ? EXIT_NO : EXIT_COULD_NOT;
-}
 
 /* The CA puts the subject in by its profile; the request's own subject only names the key. */
 static int make(struct keystore *store, const char *name, const char *kind, struct diag *d)
@@ -100,16 +93,10 @@ int gateway_key_main(int argc, char **argv)
     struct diag d = {0};
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP) {
-        struct buf text;
-        buf_init(&text, 16384);
-        opt_help(&cmd, &text);
-        fputs(buf_cstr(&text), stdout);
-        buf_free(&text);
-        return EXIT_DONE;
-    }
+    if (rc == OPT_HELP)
+        return command_help(&cmd);
     if (rc == 0 && config == NULL)
         rc = diag_set(&d, ERR_USAGE, "--config FILE is missing");
     rc = rc != 0 ? rc : run(config, args[0], args[1], args[2], &d);
-    return rc == 0 ? EXIT_DONE : complain(&d);
+    return rc == 0 ? EXIT_DONE : command_fail("gateway key", &d, command_exit(rc));
 }

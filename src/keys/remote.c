@@ -247,15 +247,23 @@ static bool default_comes_first(void)
     return ok;
 }
 
-/* Once a process. Loading any provider stops OpenSSL from loading its default one by itself. */
+/* Once a process, which keeps both providers to its end. Loading any provider stops OpenSSL from
+ * loading its default one by itself. */
 static bool provider_load(void)
 {
-    static bool loaded;
-    if (!loaded)
-        loaded = OSSL_PROVIDER_load(NULL, "default") != NULL &&
-                 OSSL_PROVIDER_add_builtin(NULL, PROVIDER, provider_init) == 1 &&
-                 OSSL_PROVIDER_load(NULL, PROVIDER) != NULL && default_comes_first();
-    return loaded;
+    static OSSL_PROVIDER *theirs, *ours;
+    if (ours != NULL)
+        return true;
+    if (theirs == NULL)
+        theirs = OSSL_PROVIDER_load(NULL, "default");
+    if (theirs == NULL || OSSL_PROVIDER_add_builtin(NULL, PROVIDER, provider_init) != 1)
+        return false;
+    ours = OSSL_PROVIDER_load(NULL, PROVIDER);
+    if (ours != NULL && !default_comes_first()) {
+        OSSL_PROVIDER_unload(ours);
+        ours = NULL;
+    }
+    return ours != NULL;
 }
 
 static EVP_PKEY *key_from_params(bool rsa, OSSL_PARAM *params)

@@ -44,8 +44,7 @@ int net_addr_parse_text(struct slice text, struct net_addr *out, struct diag *d)
     if (colon == SIZE_MAX || !slice_u64(slice_from(text, colon + 1), &port) || port == 0 ||
         port > 65535 || !slice_cstr(h, host, sizeof host) ||
         net_addr_parse(host, (uint16_t)port, out) != 0)
-        return diag_set(d, ERR_SYNTAX, "not an address like 127.0.0.1:8080: %.*s",
-                        SLICE_ARG(text));
+        return diag_set(d, ERR_SYNTAX, "not an address like 127.0.0.1:8080: %.*s", SLICE_ARG(text));
     return 0;
 }
 

@@ -216,32 +216,38 @@ static int allow(scmp_filter_ctx f, const char *name)
     return nr == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 0);
 }
 
+static struct scmp_arg_cmp argument_is(unsigned arg, uint64_t value)
+{
+    return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value, .datum_b = 0};
+}
+
 static int allow_sockets(scmp_filter_ctx f, enum sandbox_kind kind)
 {
-    const scmp_datum_t mask = ~(scmp_datum_t)(SOCK_NONBLOCK | SOCK_CLOEXEC);
     int r = 0;
     for (size_t i = 0; i < ARRAY_LEN(sockets) && r == 0; i++) {
         bool mine = (kind == SANDBOX_WORKER && sockets[i].worker) ||
                     (kind == SANDBOX_AGENT && sockets[i].agent);
+        struct scmp_arg_cmp family = argument_is(0, (uint64_t)sockets[i].family);
+        struct scmp_arg_cmp type = {.arg = 1,
+                                    .op = SCMP_CMP_MASKED_EQ,
+                                    .datum_a = ~(uint64_t)(SOCK_NONBLOCK | SOCK_CLOEXEC),
+                                    .datum_b = (uint64_t)sockets[i].type};
         if (mine)
-            r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                                 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sockets[i].family),
-                                 SCMP_A1(SCMP_CMP_MASKED_EQ, mask, (scmp_datum_t)sockets[i].type));
+            r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, family, type);
     }
     return r;
 }
 
 static int allow_with_arguments(scmp_filter_ctx f)
 {
-    scmp_datum_t self = (scmp_datum_t)getpid();
+    struct scmp_arg_cmp self = argument_is(0, (uint64_t)getpid());
     int r = 0;
     for (size_t i = 0; i < ARRAY_LEN(ioctls) && r == 0; i++)
-        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                             SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, argument_is(1, ioctls[i]));
     if (r == 0)
-        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, self));
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, self);
     if (r == 0)
-        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_EQ, self));
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, self);
     return r;
 }
 

@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "keys/signer.h"
+#include "proc/command.h"
 #include "proc/group.h"
 #include "proc/report.h"
 #include "trust/ca.h"
@@ -26,14 +27,6 @@ static int key_run(struct group_self *self, const char *config_path)
     else
         code = signer_run(self, conf.dir, keys, ARRAY_LEN(keys), 1);
     trust_conf_free(&conf);
-    return code;
-}
-
-static int fail(const struct diag *d, int code)
-{
-    char text[900];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild trust: %s\n", text);
     return code;
 }
 
@@ -66,19 +59,9 @@ static int run(const char *config, const char *child)
     if (rc == 0)
         rc = net_addr_parse_text(slice_str(conf.tsa_listen), &listens[1].addr, &d);
     spec.dir = conf.dir;
-    int code = rc == 0 ? group_run(&spec) : fail(&d, EXIT_COULD_NOT);
+    int code = rc == 0 ? group_run(&spec) : command_fail("trust", &d, EXIT_COULD_NOT);
     trust_conf_free(&conf);
     return code;
-}
-
-static int help(const struct opt_command *cmd)
-{
-    struct buf text;
-    buf_init(&text, 16384);
-    opt_help(cmd, &text);
-    fputs(buf_cstr(&text), stdout);
-    buf_free(&text);
-    return EXIT_DONE;
 }
 
 int trust_main(int argc, char **argv)
@@ -102,8 +85,8 @@ int trust_main(int argc, char **argv)
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
     if (rc == OPT_HELP)
-        return help(&cmd);
+        return command_help(&cmd);
     if (rc == 0 && config == NULL)
         rc = diag_set(&d, ERR_USAGE, "--config FILE is missing");
-    return rc != 0 ? fail(&d, EXIT_USE) : run(config, child);
+    return rc != 0 ? command_fail("trust", &d, EXIT_USE) : run(config, child);
 }

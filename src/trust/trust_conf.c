@@ -1,6 +1,6 @@
 #include "trust/trust_conf.h"
 #include "base/err.h"
-#include "proc/fs.h"
+#include "proc/command.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,44 +29,27 @@ const struct conf_rule trust_conf_rules[] = {
 };
 const size_t trust_conf_rule_count = ARRAY_LEN(trust_conf_rules);
 
-static const char *text(struct trust_conf *c, const struct conf *k, const char *key)
-{
-    struct slice s = conf_text(k, conf_find(k, "trust", ""), key);
-    return s.p == NULL ? NULL : arena_cstr(c->a, s);
-}
-
 int trust_conf_read(const char *path, struct trust_conf *out, struct diag *d)
 {
     struct conf k;
-    struct buf file;
     memset(out, 0, sizeof *out);
     out->a = arena_new(4u << 20);
-    buf_init(&file, 1u << 20);
-    int rc = out->a == NULL ? ERR_NOMEM : fs_read(path, &file, d);
-    if (rc == 0)
-        rc = conf_parse(out->a, buf_view(&file), trust_conf_rules, trust_conf_rule_count, &k, d);
-    buf_free(&file);
-    if (rc != 0) {
-        diag_where(d, "%s", path);
+    if (out->a == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the configuration");
+    int rc = command_config(path, "trust", trust_conf_rules, trust_conf_rule_count, out->a, &k,
+                            out->dir, sizeof out->dir, d);
+    if (rc != 0)
         return rc;
-    }
     const struct conf_section *s = conf_find(&k, "trust", "");
-    struct slice dir = conf_text(&k, s, "dir");
-    const char *slash = strrchr(path, '/');
-    if (dir.n > 0 && dir.p[0] == '/')
-        snprintf(out->dir, sizeof out->dir, "%.*s", SLICE_ARG(dir));
-    else
-        snprintf(out->dir, sizeof out->dir, "%.*s/%.*s", slash == NULL ? 1 : (int)(slash - path),
-                 slash == NULL ? "." : path, SLICE_ARG(dir));
-    out->name = text(out, &k, "name");
-    out->country = text(out, &k, "country");
-    out->profile = text(out, &k, "profile");
-    out->ocsp_listen = text(out, &k, "ocsp_listen");
-    out->tsa_listen = text(out, &k, "tsa_listen");
-    out->ocsp_url = text(out, &k, "ocsp_url");
-    out->tsa_url = text(out, &k, "tsa_url");
-    out->ca_key = text(out, &k, "ca_key");
-    out->service_key = text(out, &k, "service_key");
+    out->name = command_text(out->a, &k, "trust", "name");
+    out->country = command_text(out->a, &k, "trust", "country");
+    out->profile = command_text(out->a, &k, "trust", "profile");
+    out->ocsp_listen = command_text(out->a, &k, "trust", "ocsp_listen");
+    out->tsa_listen = command_text(out->a, &k, "trust", "tsa_listen");
+    out->ocsp_url = command_text(out->a, &k, "trust", "ocsp_url");
+    out->tsa_url = command_text(out->a, &k, "trust", "tsa_url");
+    out->ca_key = command_text(out->a, &k, "trust", "ca_key");
+    out->service_key = command_text(out->a, &k, "trust", "service_key");
     out->ca_ms = conf_number(&k, s, "ca_validity");
     out->service_ms = conf_number(&k, s, "service_validity");
     out->leaf_ms = conf_number(&k, s, "leaf_validity");

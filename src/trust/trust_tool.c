@@ -5,6 +5,7 @@
 #include "crypto/cert.h"
 #include "crypto/sign.h"
 #include "keys/keystore.h"
+#include "proc/command.h"
 #include "proc/fs.h"
 #include "proc/group.h"
 #include "trust/trust.h"
@@ -16,15 +17,13 @@
 #include <string.h>
 #include <time.h>
 
-#define ANSWER_MAX (16u << 20)
 #define CALL_MS 10000
 
 static int fail(const char *word, const struct diag *d)
 {
-    char text[900];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild trust %s: %s\n", word, text);
-    return d->code == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT;
+    char who[64];
+    snprintf(who, sizeof who, "trust %s", word);
+    return command_fail(who, d, command_exit(d->code));
 }
 
 /* --- init --- */
@@ -106,23 +105,13 @@ int trust_init(const char *config_path, struct diag *d)
 static int call(const char *word, const char *config, struct buf *command)
 {
     struct trust_conf c;
-    struct buf answer;
     struct diag d = {0};
-    char path[1200];
-    int code = EXIT_COULD_NOT;
     int rc = config == NULL ? diag_set(&d, ERR_USAGE, "--config FILE is missing")
                             : trust_conf_read(config, &c, &d);
     if (rc != 0)
         return fail(word, &d);
-    buf_init(&answer, ANSWER_MAX);
-    snprintf(path, sizeof path, "%s/control.sock", c.dir);
-    rc = control_call(path, buf_view(command), CALL_MS, &code, &answer, &d);
+    int code = command_control("trust", c.dir, buf_view(command), CALL_MS);
     trust_conf_free(&c);
-    if (rc != 0)
-        code = fail(word, &d);
-    else
-        fputs(buf_cstr(&answer), code == EXIT_DONE ? stdout : stderr);
-    buf_free(&answer);
     return code;
 }
 
@@ -229,14 +218,8 @@ int trust_tool_main(int argc, char **argv)
     struct diag d = {0};
     char *args[argc + 1];
     int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP) {
-        struct buf text;
-        buf_init(&text, 16384);
-        opt_help(&cmd, &text);
-        fputs(buf_cstr(&text), stdout);
-        buf_free(&text);
-        return EXIT_DONE;
-    }
+    if (rc == OPT_HELP)
+        return command_help(&cmd);
     if (rc != 0)
         return fail(argv[0], &d);
     if (strcmp(argv[0], "init") == 0)
