@@ -404,7 +404,7 @@ static int verify_signature(struct container *c, struct xades *x)
     return 0;
 }
 
-/* Fills the place of an error that has none yet. */
+/* Names the part before the place that an error may have already. */
 static int at_part(struct container *c, int rc, const char *part)
 {
     if (rc != 0)

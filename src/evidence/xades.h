@@ -16,7 +16,7 @@
 /* Everything of a document but the value. */
 struct xades_spec {
     bool batch;         /* signs /sig-hashchainresult.xml, else /message.xml */
-    struct digest data; /* SHA-512 of the signed data */
+    struct digest data; /* SHA-512 of the signed data; ERR_USAGE for another algorithm */
     int64_t signing_time_ms;
     const struct cert *cert; /* signing certificate */
     const struct sign_alg *alg;
@@ -25,8 +25,8 @@ struct xades_spec {
 int xades_signed_info(const struct xades_spec *s, struct buf *out) MUST_USE;
 /* The canonical SignedProperties, digested for reference 1. */
 int xades_signed_properties(const struct xades_spec *s, struct buf *out) MUST_USE;
-/* The whole document around the raw value. extra: intermediates; ocsp: signing certificate's first.
- */
+/* The whole document around the raw value. extra: intermediates; ocsp: 1 to 8 responses, the
+ * signing certificate's first. */
 int xades_print(const struct xades_spec *s, struct slice raw_value, struct cert *const *extra,
                 size_t n_extra, const struct slice *ocsp, size_t n_ocsp, struct buf *out) MUST_USE;
 

@@ -68,7 +68,7 @@ static int find_end(struct slice file, struct end *out, struct diag *d)
 {
     size_t found = 0, lowest = file.n > END_SIZE + UINT16_MAX ? file.n - END_SIZE - UINT16_MAX : 0;
     for (size_t at = file.n < END_SIZE ? 0 : file.n - END_SIZE + 1; at-- > lowest;) {
-        if (get_u32(file.p + at) == END_MAGIC &&
+        if (file.p[at] == 'P' && get_u32(file.p + at) == END_MAGIC &&
             get_u16(file.p + at + 20) == file.n - at - END_SIZE) {
             out->at = at;
             found++;

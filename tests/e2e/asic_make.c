@@ -16,6 +16,7 @@
 #define RECORDS_MAX 8
 
 static const char *vectors;
+static struct arena *arena; /* for the files */
 
 static void check(int rc, const char *what, const struct diag *d)
 {
@@ -37,11 +38,7 @@ static struct slice file(const char *name)
         exit(1);
     }
     fclose(f);
-    uint8_t *copy = malloc(n);
-    if (copy == NULL)
-        exit(1);
-    memcpy(copy, bytes, n);
-    return slice_of(copy, n);
+    return arena_dup(arena, slice_of(bytes, n));
 }
 
 /* One logged message: its parts, and what is made of them. */
@@ -71,6 +68,12 @@ static struct signer signer_of(const char *kind)
     snprintf(name, sizeof name, "sign-%s.ocsp.der", kind);
     s.ocsp = file(name);
     return s;
+}
+
+static void signer_free(struct signer *s)
+{
+    cert_free(s->cert);
+    EVP_PKEY_free(s->key);
 }
 
 static void sign(const struct signer *s, bool batch, struct slice data, struct buf *out)
@@ -199,6 +202,15 @@ static void make(const char *dir, const char *kind, struct record *r, size_t n)
     stamp_records(r, n, &ts_result, &token);
     for (size_t i = 0; i < n; i++)
         write_record(dir, kind, &r[i], buf_view(&result), buf_view(&ts_result), buf_view(&token));
+    for (size_t i = 0; i < n; i++) {
+        buf_free(&r[i].signature);
+        buf_free(&r[i].chain);
+        buf_free(&r[i].ts_chain);
+    }
+    buf_free(&result);
+    buf_free(&ts_result);
+    buf_free(&token);
+    signer_free(&s);
 }
 
 int main(int argc, char **argv)
@@ -208,6 +220,9 @@ int main(int argc, char **argv)
         return 2;
     }
     vectors = argv[1];
+    arena = arena_new(16u << 20);
+    if (arena == NULL)
+        return 1;
     static const char request[] = "GET\r\n/r1/ZZ/GOV/200/data/items?limit=2\r\nx-road-client:"
                                   "ZZ/GOV/100/registry\r\nx-road-id:made-1\r\n"
                                   "x-road-request-id:1b4e28ba-2fa1-41d2-883f-0016d3cca427\r\n";
@@ -236,5 +251,6 @@ int main(int argc, char **argv)
         make(argv[2], kind, with_body, 1);
         make(argv[2], kind, batch, 5);
     }
+    arena_free(arena);
     return 0;
 }
