@@ -24,7 +24,7 @@ static int fail(const char *word, const struct diag *d)
     char text[900];
     diag_print(d, text, sizeof text);
     fprintf(stderr, "sild trust %s: %s\n", word, text);
-    return d->code == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT;
+    return d->code == ERR_USAGE ? EXIT_USE : d->code == ERR_EXISTS ? EXIT_NO : EXIT_COULD_NOT;
 }
 
 /* --- init --- */
@@ -51,9 +51,9 @@ static int make_one(const struct trust_conf *c, struct keystore *store, const ch
                              .ocsp_url = issuer == NULL ? NULL : c->ocsp_url};
     struct buf der;
     char path[1200];
-    buf_init(&der, 65536);
     if (RAND_bytes(spec.serial, sizeof spec.serial) != 1)
         return diag_set(d, ERR_INTERNAL, "no random bytes");
+    buf_init(&der, 65536);
     spec.serial[0] = (uint8_t)((spec.serial[0] & 0x3F) | 0x40);
     int rc = keystore_generate(store, name, kind, key, d);
     rc =
@@ -237,6 +237,11 @@ int trust_tool_main(int argc, char **argv)
         buf_free(&text);
         return EXIT_DONE;
     }
+    if (rc == 0 && (args[0] != NULL) != (strcmp(argv[0], "revoke") == 0))
+        rc = diag_set(&d, ERR_USAGE,
+                      args[0] == NULL ? "the SERIAL of a certificate is missing"
+                                      : "\"%s\" is one word too many",
+                      args[0]);
     if (rc != 0)
         return fail(argv[0], &d);
     if (strcmp(argv[0], "init") == 0)
