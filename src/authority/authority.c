@@ -16,8 +16,8 @@
 static int key_run(struct group_self *self, const char *config_path)
 {
     static const struct signer_key keys[] = {
-        {.name = "internal", .use = SIGNER_CONF},
-        {.name = "external", .use = SIGNER_CONF},
+        {.name = "internal", .use = SIGNER_CONF, .cert_file = "certs/internal.der"},
+        {.name = "external", .use = SIGNER_CONF, .cert_file = "certs/external.der"},
     };
     struct authority_conf conf;
     struct diag d = {0};

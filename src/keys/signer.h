@@ -35,6 +35,8 @@ struct signer_key {
     enum signer_type use; /* the request type it serves */
     const char *member;   /* SIGNER_MESSAGE: "SILD/GOV/70000001", its owner; else NULL */
     struct slice cert;    /* SIGNER_MESSAGE: DER of the signing certificate */
+    /* Others: a certificate's file below keys_dir that must be of this key, or NULL. */
+    const char *cert_file;
 };
 
 #define SIGNER_PARTS_MAX 16

@@ -90,16 +90,20 @@ static bool is_request(enum signer_type type)
     return false;
 }
 
-/* What only a message key has: certificate, algorithm, and a context that signs again and again. */
-static int prepare_message_key(struct signer_held *h, struct slice cert, struct diag *d)
+static int take_cert(struct signer_held *h, struct slice cert, struct diag *d)
 {
     h->cert = cert_parse(cert, d);
     if (h->cert == NULL)
         return ERR_INCORRECT_CERTIFICATE;
-    if (EVP_PKEY_eq(h->cert->key, h->key) != 1) {
-        ERR_clear_error();
-        return diag_set(d, ERR_INCORRECT_CERTIFICATE, "the certificate is of another key");
-    }
+    if (EVP_PKEY_eq(h->cert->key, h->key) == 1)
+        return 0;
+    ERR_clear_error();
+    return diag_set(d, ERR_INCORRECT_CERTIFICATE, "the certificate is of another key");
+}
+
+/* What only a message key has: algorithm, and a context that signs again and again. */
+static int prepare_message_key(struct signer_held *h, struct diag *d)
+{
     h->alg = sign_alg_for_key(h->key);
     if (h->alg == NULL)
         return diag_set(d, ERR_UNSUPPORTED_ALGORITHM, "messages are signed by RSA or EC keys");
@@ -121,7 +125,8 @@ static int fill(struct signer_held *h, const struct signer_key *k, EVP_PKEY *key
         return diag_set(d, ERR_NOMEM, "no memory for a key");
     EVP_PKEY_up_ref(key);
     h->key = key;
-    return k->use == SIGNER_MESSAGE ? prepare_message_key(h, k->cert, d) : 0;
+    int err = k->use == SIGNER_MESSAGE || k->cert.n > 0 ? take_cert(h, k->cert, d) : 0;
+    return err == 0 && k->use == SIGNER_MESSAGE ? prepare_message_key(h, d) : err;
 }
 
 static int check(struct signer_keys *s, const struct signer_key *k, struct diag *d)

@@ -2,10 +2,15 @@
 #include "base/opt.h"
 #include "keys/keystore.h"
 #include "keys/signer_lines.h"
+#include "proc/fs.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <sys/prctl.h>
+
+#define CERT_MAX 65536
 
 struct run {
     struct group_self *self;
@@ -33,15 +38,33 @@ static void on_stop(void *ctx)
     loop_stop(group_loop(r->self)); /* every request was answered in the turn it came in */
 }
 
-static int load(struct signer_keys *into, struct keystore *store, const struct signer_key *keys,
-                size_t n, struct diag *d)
+/* Adds a key, checked against its certificate's file when one is named. */
+static int add(struct signer_keys *into, const char *keys_dir, const struct signer_key *k,
+               EVP_PKEY *key, struct diag *d)
+{
+    char path[PATH_MAX];
+    struct signer_key with = *k;
+    struct buf der;
+    if (k->cert_file == NULL)
+        return signer_keys_add(into, k, key, d);
+    buf_init(&der, CERT_MAX);
+    snprintf(path, sizeof path, "%s/%s", keys_dir, k->cert_file);
+    int err = fs_read(path, &der, d);
+    with.cert = buf_view(&der);
+    err = err != 0 ? err : signer_keys_add(into, &with, key, d);
+    buf_free(&der);
+    return err;
+}
+
+static int load(struct signer_keys *into, struct keystore *store, const char *keys_dir,
+                const struct signer_key *keys, size_t n, struct diag *d)
 {
     for (size_t i = 0; i < n; i++) {
         EVP_PKEY *key;
         int err = keystore_load(store, keys[i].name, &key, d);
         if (err != 0)
             return err;
-        err = signer_keys_add(into, &keys[i], key, d);
+        err = add(into, keys_dir, &keys[i], key, d);
         EVP_PKEY_free(key);
         if (err != 0)
             return err;
@@ -58,8 +81,8 @@ static int open_keys(const char *keys_dir, const struct signer_key *keys, size_t
     if (err != 0)
         return err;
     struct signer_keys *into = signer_keys_new();
-    err =
-        into == NULL ? diag_set(d, ERR_NOMEM, "no memory for keys") : load(into, store, keys, n, d);
+    err = into == NULL ? diag_set(d, ERR_NOMEM, "no memory for keys")
+                       : load(into, store, keys_dir, keys, n, d);
     keystore_close(store);
     if (err != 0) {
         signer_keys_free(into);

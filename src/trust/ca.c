@@ -135,15 +135,61 @@ static const char *field(json_t *j, const char *name)
     return json_string_value(json_object_get(j, name));
 }
 
-static int append(struct ca *c, enum ca_record type, struct slice serial, struct slice payload,
-                  struct diag *d)
+/* Returns only when the record is on the disk. */
+static void append(struct ca *c, enum ca_record type, struct slice serial, struct slice payload)
 {
     char hex[2 * CA_SERIAL_MAX + 3];
+    struct diag d = {0};
     uint64_t seq;
     hex_print(serial, hex);
     int rc = journal_append(c->journal, (uint16_t)type, 0, loop_wall_ms(c->loop), slice_str(hex),
-                            payload, &seq, d);
-    return rc != 0 ? rc : journal_sync(c->journal, d);
+                            payload, &seq, &d);
+    rc = rc != 0 ? rc : journal_sync(c->journal, &d);
+    if (rc == 0)
+        return;
+    /* A record that may yet reach the disk would make memory wrong: only a new start is sure. */
+    report_diag(REPORT_ERROR, "journal", NULL, &d);
+    exit(EXIT_COULD_NOT);
+}
+
+/* Memory first, since it may be short; nobody sees it before the record is durable. */
+static int record_issued(struct ca *c, struct slice serial, struct slice der, struct diag *d)
+{
+    struct issued *i = note_issued(c, serial);
+    if (i == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for another certificate");
+    append(c, CA_ISSUED, serial, der);
+    tell(c, i);
+    return 0;
+}
+
+/* Keys that X-Road signs and verifies with (signature.md 2). */
+static int check_key(EVP_PKEY *key, struct diag *d)
+{
+    int bits = EVP_PKEY_get_bits(key);
+    if (EVP_PKEY_is_a(key, "RSA") && bits >= 2048 && bits <= 8192)
+        return 0;
+    char group[32] = "";
+    if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof group, NULL) == 1 &&
+        (strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0))
+        return 0;
+    return diag_set(d, ERR_UNSUPPORTED_ALGORITHM,
+                    "certificates are issued for RSA keys of 2048 to 8192 bits and for EC keys on "
+                    "P-256 and P-384");
+}
+
+/* The DNS name as an alternative name: one, so nothing that would separate several. */
+static int alt_name(const char *dns, struct arena *a, const char **out, struct diag *d)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+    *out = NULL;
+    if (dns == NULL)
+        return 0;
+    if (strspn(dns, allowed) != strlen(dns) || dns[0] == 0 || strlen(dns) > 253)
+        return diag_set(d, ERR_USAGE, "\"%.100s\" is no DNS name", dns);
+    *out = arena_printf(a, "DNS:%s", dns);
+    return *out == NULL ? diag_set(d, ERR_NOMEM, "no memory for a certificate") : 0;
 }
 
 /* Subject by profile, key from the CSR; the CSR's own subject says nothing here. */
@@ -178,6 +224,9 @@ static int make_cert(struct ca *c, json_t *j, EVP_PKEY *key, struct buf *der, st
     rc = rc != 0 ? rc
                  : trust_profile_subject(slice_str(profile), auth ? TRUST_AUTH : TRUST_SIGN, &s, a,
                                          rdns, ARRAY_LEN(rdns), &spec.rdn_count, d);
+    if (rc == 0 && spec.rdn_count == 0)
+        rc = diag_set(d, ERR_USAGE, "this profile names no subject: nothing can be issued");
+    rc = rc != 0 ? rc : alt_name(s.dns, a, &spec.alt_name, d);
     rc = rc != 0 ? rc : cert_issue(&spec, key, c->cert, c->key, der, d);
     arena_free(a);
     return rc;
@@ -192,18 +241,17 @@ static int issue(struct ca *c, json_t *j, struct buf *answer, struct diag *d)
     uint8_t serial[CA_SERIAL_MAX + 1];
     buf_init(&der, 65536);
     buf_init(&cert_der, 65536);
-    int rc = csr == NULL ? diag_set(d, ERR_USAGE, "csr is missing")
-                         : base64_decode(&der, slice_str(csr), true);
+    int rc = 0;
+    if (csr == NULL || base64_decode(&der, slice_str(csr), true) != 0)
+        rc = diag_set(d, ERR_USAGE, "csr, a certificate request in base64, is missing");
     rc = rc != 0 ? rc : csr_parse(buf_view(&der), &key, &subject, d);
+    rc = rc != 0 ? rc : check_key(key, d);
     rc = rc != 0 ? rc : make_cert(c, j, key, &cert_der, d);
     struct cert *cert = rc == 0 ? cert_parse(buf_view(&cert_der), d) : NULL;
     if (rc == 0 && cert == NULL)
         rc = ERR_INTERNAL;
     size_t n = cert == NULL ? 0 : cert_serial(cert, serial);
-    rc = rc != 0 ? rc : append(c, CA_ISSUED, slice_of(serial, n), cert->der, d);
-    struct issued *i = rc == 0 ? note_issued(c, slice_of(serial, n)) : NULL;
-    if (i != NULL)
-        tell(c, i);
+    rc = rc != 0 ? rc : record_issued(c, slice_of(serial, n), cert->der, d);
     if (rc == 0)
         cert_der_to_pem(buf_view(&cert_der), answer);
     cert_free(cert);
@@ -248,10 +296,8 @@ static int revoke_cert(struct ca *c, json_t *j, struct buf *answer, struct diag 
     wr_u64(&b, (uint64_t)now);
     wr_u8(&b, (uint8_t)reason);
     buf_add(&b, serial, n);
-    int rc = append(c, CA_REVOKED, slice_of(serial, n), buf_view(&b), d);
+    append(c, CA_REVOKED, slice_of(serial, n), buf_view(&b));
     buf_free(&b);
-    if (rc != 0)
-        return rc;
     i->revoked = true;
     i->revoked_ms = now;
     i->reason = (uint8_t)reason;
@@ -268,6 +314,23 @@ static void list(struct ca *c, struct buf *answer)
         const struct issued *i = value;
         hex_append(answer, serial_of(i));
         buf_str(answer, i->revoked ? " revoked\n" : " good\n");
+    }
+}
+
+static int exit_code(int rc)
+{
+    switch (rc) {
+    case 0:
+        return EXIT_DONE;
+    case ERR_USAGE:
+        return EXIT_USE;
+    case ERR_NOT_FOUND:
+    case ERR_EXISTS:
+    case ERR_BAD_REQUEST:
+    case ERR_UNSUPPORTED_ALGORITHM:
+        return EXIT_NO;
+    default:
+        return EXIT_COULD_NOT;
     }
 }
 
@@ -296,11 +359,7 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
         buf_reset(&answer);
         buf_printf(&answer, "%s\n", d.text);
     }
-    int code = rc == 0                                   ? EXIT_DONE
-               : rc == ERR_USAGE                         ? EXIT_USE
-               : rc == ERR_NOT_FOUND || rc == ERR_EXISTS ? EXIT_NO
-                                                         : EXIT_COULD_NOT;
-    group_answer(c->self, id, code, buf_view(&answer));
+    group_answer(c->self, id, exit_code(rc), buf_view(&answer));
     buf_free(&answer);
 }
 
@@ -353,27 +412,47 @@ static void on_stop(void *ctx)
     loop_stop(c->loop);
 }
 
-static int open_ca(struct ca *c, const char *config_path, struct diag *d)
+static int load_cert(const struct ca *c, const char *name, struct cert **out, struct diag *d)
 {
     char path[1200];
     struct buf der;
-    int rc = trust_conf_read(config_path, &c->conf, d);
+    buf_init(&der, 65536);
+    snprintf(path, sizeof path, "%s/certs/%s.der", c->conf.dir, name);
+    int rc = fs_read(path, &der, d);
+    *out = rc == 0 ? cert_parse(buf_view(&der), d) : NULL;
+    buf_free(&der);
+    return rc != 0 ? rc : *out == NULL ? ERR_INCORRECT_CERTIFICATE : 0;
+}
+
+/* The CA's own services have certificates of it since init; the responder must know them too. */
+static int adopt(struct ca *c, const char *name, struct diag *d)
+{
+    uint8_t serial[CA_SERIAL_MAX + 1];
+    struct cert *cert;
+    int rc = load_cert(c, name, &cert, d);
     if (rc != 0)
         return rc;
-    buf_init(&der, 65536);
-    snprintf(path, sizeof path, "%s/certs/ca.der", c->conf.dir);
-    rc = fs_read(path, &der, d);
-    if (rc == 0) {
-        c->cert = cert_parse(buf_view(&der), d);
-        rc = c->cert == NULL ? ERR_INCORRECT_CERTIFICATE : 0;
-    }
-    buf_free(&der);
+    size_t n = cert_serial(cert, serial);
+    if (n > 0 && cert_issued_by(cert, c->cert) &&
+        map_get(c->by_serial, slice_of(serial, n)) == NULL)
+        rc = record_issued(c, slice_of(serial, n), cert->der, d);
+    cert_free(cert);
+    return rc;
+}
+
+static int open_ca(struct ca *c, const char *config_path, struct diag *d)
+{
+    char path[1200];
+    int rc = trust_conf_read(config_path, &c->conf, d);
+    rc = rc != 0 ? rc : load_cert(c, "ca", &c->cert, d);
     snprintf(path, sizeof path, "%s/journal", c->conf.dir);
     rc = rc != 0 ? rc : journal_open(path, NULL, &c->journal, d);
     c->by_serial = map_new(CERTS_MAX, 0);
     if (rc == 0 && c->by_serial == NULL)
         rc = diag_set(d, ERR_NOMEM, "no memory for the CA");
-    return rc != 0 ? rc : journal_scan(c->journal, 0, replay, c, d);
+    rc = rc != 0 ? rc : journal_scan(c->journal, 0, replay, c, d);
+    rc = rc != 0 ? rc : adopt(c, "ocsp", d);
+    return rc != 0 ? rc : adopt(c, "tsa", d);
 }
 
 int ca_run(struct group_self *self, const char *config_path)

@@ -158,15 +158,54 @@ static void answer(struct asked *a, struct http_exchange *x)
     buf_free(&out);
 }
 
-/* RFC 6960 A.1: the request, base64 and percent-encoded, is the path. */
-static bool take_path(struct asked *a, struct slice target)
+/* The path that requests are below: that of the responder's URL, with a slash at its end. */
+static struct slice base_path(const struct responder *r)
 {
+    const char *host = r->conf.ocsp_url == NULL ? NULL : strstr(r->conf.ocsp_url, "://");
+    const char *path = host == NULL ? NULL : strchr(host + 3, '/');
+    return path == NULL ? SLICE_LIT("/") : slice_str(path);
+}
+
+/* What stands behind the base path; empty when nothing does. */
+static struct slice below(const struct responder *r, struct slice target)
+{
+    struct slice base = base_path(r);
+    size_t n = base.n > 0 && base.p[base.n - 1] == '/' ? base.n - 1 : base.n;
+    if (target.n <= n || !slice_eq(slice_sub(target, 0, n), slice_sub(base, 0, n)) ||
+        target.p[n] != '/')
+        return slice_from(target, 1);
+    return slice_from(target, n + 1);
+}
+
+/* RFC 6960 A.1: the request, base64 and percent-encoded, is the path. Many clients leave the
+ * slashes that base64 has as they are. */
+static bool take_path(struct asked *a, struct slice path)
+{
+    struct slice piece;
     struct buf text;
+    int rc = 0;
     buf_init(&text, REQUEST_MAX);
-    bool ok = uri_segment_decode(slice_from(target, 1), &text) == 0 &&
-              base64_decode(&a->body, buf_view(&text), false) == 0;
+    for (bool first = true; rc == 0 && slice_next(&path, '/', &piece); first = false) {
+        if (!first)
+            buf_byte(&text, '/');
+        rc = piece.n == 0 ? 0 : uri_segment_decode(piece, &text);
+    }
+    bool ok = rc == 0 && !text.failed && base64_decode(&a->body, buf_view(&text), false) == 0;
     buf_free(&text);
     return ok;
+}
+
+static void answer_get(struct asked *a, struct http_exchange *x)
+{
+    struct slice path = below(a->r, http_exchange_head(x)->target);
+    if (path.n == 0) {
+        http_reply(x, 405, "text/plain", SLICE_LIT("Allow: POST\r\n"),
+                   SLICE_LIT("POST an OCSP request here, or GET it as the path\n"));
+        return;
+    }
+    if (!take_path(a, path))
+        buf_reset(&a->body); /* an empty request: answered as malformed */
+    answer(a, x);
 }
 
 static void on_request_of(struct responder *r, struct http_exchange *x, bool tsa)
@@ -183,8 +222,8 @@ static void on_request_of(struct responder *r, struct http_exchange *x, bool tsa
     http_exchange_set(x, a);
     if (slice_eq_str(h->method, "POST"))
         return;
-    if (!tsa && slice_eq_str(h->method, "GET") && take_path(a, h->target))
-        answer(a, x);
+    if (!tsa && slice_eq_str(h->method, "GET"))
+        answer_get(a, x);
     else
         http_reply(x, 405, "text/plain", SLICE_LIT("Allow: POST\r\n"),
                    SLICE_LIT("POST a request here\n"));

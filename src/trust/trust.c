@@ -15,9 +15,9 @@
 static int key_run(struct group_self *self, const char *config_path)
 {
     static const struct signer_key keys[] = {
-        {.name = "ca", .use = SIGNER_CERT},
-        {.name = "ocsp", .use = SIGNER_OCSP},
-        {.name = "tsa", .use = SIGNER_TSP},
+        {.name = "ca", .use = SIGNER_CERT, .cert_file = "certs/ca.der"},
+        {.name = "ocsp", .use = SIGNER_OCSP, .cert_file = "certs/ocsp.der"},
+        {.name = "tsa", .use = SIGNER_TSP, .cert_file = "certs/tsa.der"},
     };
     struct trust_conf conf;
     struct diag d = {0};

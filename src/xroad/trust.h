@@ -52,8 +52,9 @@ enum trust_cert_kind {
 struct trust_subject {
     const char *instance, *member_class, *member_code, *member_name, *server_code, *dns, *country;
 };
-/* Fills rdns (at most max); strings from the arena or borrowed. Fields of the subject that are NULL
- * are left out. ERR_UNSUPPORTED_ALGORITHM for an unknown profile (class or short name). */
+/* Fills rdns (at most max); strings from the arena or borrowed. Without a country the field is left
+ * out where the profile's country is not fixed. ERR_USAGE when another field that the profile wants
+ * is NULL or empty, ERR_UNSUPPORTED_ALGORITHM for an unknown profile (class or short name). */
 int trust_profile_subject(struct slice profile, enum trust_cert_kind kind,
                           const struct trust_subject *s, struct arena *a, struct cert_rdn *rdns,
                           size_t max, size_t *n, struct diag *d) MUST_USE;

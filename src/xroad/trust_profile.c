@@ -313,7 +313,7 @@ int trust_profile_member(struct slice profile, const struct cert *c,
 static const char *joined(struct arena *a, const char *instance, const char *x, const char *y,
                           const char *z)
 {
-    if (instance == NULL || x == NULL || y == NULL)
+    if (instance == NULL || x == NULL || y == NULL || instance[0] == 0 || x[0] == 0 || y[0] == 0)
         return NULL;
     return z == NULL ? arena_printf(a, "%s/%s/%s", instance, x, y)
                      : arena_printf(a, "%s/%s/%s/%s", instance, x, y, z);
@@ -345,13 +345,32 @@ static const char *value_of(const struct trust_subject *s, enum value value, str
     case SERVER_CLASS:
         return joined(a, s->instance, s->server_code, s->member_class, NULL);
     case SERVER_ID:
-        return s->server_code == NULL
+        return s->server_code == NULL || s->server_code[0] == 0
                    ? NULL
                    : joined(a, s->instance, s->member_class, s->member_code, s->server_code);
     case NOTHING:
         break;
     }
     return NULL;
+}
+
+/* What is missing when a field cannot be filled. */
+static const char *missing(const struct trust_subject *s, enum value value)
+{
+    bool instance = value == INSTANCE || value == SERVER_CLASS || value == SERVER_ID;
+    bool member_class = value == MEMBER_CLASS || value == SERVER_CLASS || value == SERVER_ID;
+    if (instance && (s->instance == NULL || s->instance[0] == 0))
+        return "instance";
+    if (member_class && (s->member_class == NULL || s->member_class[0] == 0))
+        return "member class";
+    if (value == MEMBER_NAME)
+        return "member name";
+    if (value == DNS)
+        return "DNS name";
+    return value == MEMBER_CODE ||
+                   (value == SERVER_ID && (s->member_code == NULL || s->member_code[0] == 0))
+               ? "member code"
+               : "server code";
 }
 
 int trust_profile_subject(struct slice profile, enum trust_cert_kind kind,
@@ -368,7 +387,11 @@ int trust_profile_subject(struct slice profile, enum trust_cert_kind kind,
         const char *value = value_of(s, list[i].value, a);
         if (arena_failed(a))
             return diag_set(d, ERR_NOMEM, "no memory for a certificate's names");
-        if (value == NULL || value[0] == 0)
+        bool empty = value == NULL || value[0] == 0;
+        if (empty && list[i].value != COUNTRY)
+            return diag_set(d, ERR_USAGE, "profile %s wants a %s", p->name,
+                            missing(s, list[i].value));
+        if (empty)
             continue;
         if (*n == max)
             return diag_set(d, ERR_TOO_LARGE, "a subject of profile %s has more than %zu fields",

@@ -211,9 +211,11 @@ static struct signer_keys *keys_new(void)
     add(s, "tls-ec", SIGNER_TLS, k.p384);
     add(s, "head", SIGNER_HEAD, k.ed);
     add(s, "conf", SIGNER_CONF, k.rsa);
-    struct signer_key m = {"sign", SIGNER_MESSAGE, MEMBER, slice_of(k.p256_cert, (size_t)k.p256_n)};
+    struct signer_key m = {"sign", SIGNER_MESSAGE, MEMBER, slice_of(k.p256_cert, (size_t)k.p256_n),
+                           NULL};
     CHECK_INT(signer_keys_add(s, &m, k.p256, &d), 0);
-    m = (struct signer_key){"sign-2", SIGNER_MESSAGE, OTHER, slice_of(k.rsa_cert, (size_t)k.rsa_n)};
+    m = (struct signer_key){"sign-2", SIGNER_MESSAGE, OTHER, slice_of(k.rsa_cert, (size_t)k.rsa_n),
+                            NULL};
     CHECK_INT(signer_keys_add(s, &m, k.rsa, &d), 0);
     return s;
 }
@@ -228,13 +230,14 @@ TEST(keys_that_do_not_fit_are_not_taken_in)
         EVP_PKEY *pkey;
         int code;
     } rows[] = {
-        {{"x", SIGNER_MESSAGE, "SILD/GOV/9", cert}, k.p384, ERR_INCORRECT_CERTIFICATE},
-        {{"x", SIGNER_MESSAGE, "SILD/GOV/9", SLICE_NONE}, k.p256, ERR_INCORRECT_CERTIFICATE},
-        {{"x", SIGNER_MESSAGE, MEMBER, cert}, k.p256, ERR_EXISTS},
-        {{"sign", SIGNER_TLS, NULL, SLICE_NONE}, k.p256, ERR_EXISTS},
-        {{"x", SIGNER_MESSAGE, NULL, cert}, k.p256, ERR_USAGE},
-        {{"x", SIGNER_TLS, MEMBER, SLICE_NONE}, k.p256, ERR_USAGE},
-        {{"x", SIGNER_VALUE, NULL, SLICE_NONE}, k.p256, ERR_USAGE},
+        {{"x", SIGNER_MESSAGE, "SILD/GOV/9", cert, NULL}, k.p384, ERR_INCORRECT_CERTIFICATE},
+        {{"x", SIGNER_MESSAGE, "SILD/GOV/9", SLICE_NONE, NULL}, k.p256, ERR_INCORRECT_CERTIFICATE},
+        {{"x", SIGNER_OCSP, NULL, cert, NULL}, k.p384, ERR_INCORRECT_CERTIFICATE},
+        {{"x", SIGNER_MESSAGE, MEMBER, cert, NULL}, k.p256, ERR_EXISTS},
+        {{"sign", SIGNER_TLS, NULL, SLICE_NONE, NULL}, k.p256, ERR_EXISTS},
+        {{"x", SIGNER_MESSAGE, NULL, cert, NULL}, k.p256, ERR_USAGE},
+        {{"x", SIGNER_TLS, MEMBER, SLICE_NONE, NULL}, k.p256, ERR_USAGE},
+        {{"x", SIGNER_VALUE, NULL, SLICE_NONE, NULL}, k.p256, ERR_USAGE},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         CHECK_INT(signer_keys_add(s, &rows[i].key, rows[i].pkey, &d), rows[i].code);

@@ -360,3 +360,42 @@ TEST(subjects_by_profile)
               ERR_UNSUPPORTED_ALGORITHM);
     arena_free(a);
 }
+
+TEST(subjects_that_lack_a_field)
+{
+    static const struct {
+        const char *profile;
+        enum trust_cert_kind kind;
+        struct trust_subject s;
+        const char *lacks;
+    } cases[] = {
+        {"Ejbca", TRUST_SIGN, {NULL, "GOV", "1", "M", "ss", "d", "EE"}, "instance"},
+        {"Ejbca", TRUST_SIGN, {"ZZ", "", "1", "M", "ss", "d", "EE"}, "member class"},
+        {"Ejbca", TRUST_SIGN, {"ZZ", "GOV", NULL, "M", "ss", "d", "EE"}, "member code"},
+        {"Ejbca", TRUST_AUTH, {"ZZ", "GOV", "1", "M", NULL, "d", "EE"}, "server code"},
+        {"Basic", TRUST_SIGN, {"ZZ", "GOV", "1", NULL, "ss", "d", "EE"}, "member name"},
+        {"Basic", TRUST_AUTH, {"ZZ", "GOV", "1", "M", "ss", "", "EE"}, "DNS name"},
+        {"FiVRK", TRUST_SIGN, {"ZZ", "GOV", "1", "M", NULL, "d", "EE"}, "server code"},
+        {"Is", TRUST_SIGN, {"ZZ", "GOV", "1", "M", NULL, "d", "EE"}, "server code"},
+        {"Is", TRUST_AUTH, {"ZZ", "GOV", NULL, "M", "ss", "d", "EE"}, "member code"},
+        {"Fo", TRUST_AUTH, {"ZZ", "", "1", "M", "ss", "d", "EE"}, "member class"},
+    };
+    struct cert_rdn rdns[8];
+    size_t n;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct arena *a = arena_new(100000);
+        why.text[0] = 0;
+        int err = trust_profile_subject(slice_str(cases[i].profile), cases[i].kind, &cases[i].s, a,
+                                        rdns, 8, &n, &why);
+        if (err != ERR_USAGE || strstr(why.text, cases[i].lacks) == NULL)
+            FAIL("%s without %s: %s", cases[i].profile, cases[i].lacks, why.text);
+        arena_free(a);
+    }
+    struct arena *a = arena_new(100000);
+    const struct trust_subject no_country = {"ZZ", "GOV", "1", "M", "ss", "d", NULL};
+    CHECK_INT(
+        trust_profile_subject(SLICE_LIT("Basic"), TRUST_SIGN, &no_country, a, rdns, 8, &n, &why),
+        0);
+    CHECK_INT(n, 4);
+    arena_free(a);
+}
