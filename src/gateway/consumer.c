@@ -251,31 +251,6 @@ static int start_call(struct consumer *c, struct diag *d)
 
 /* --- signing and logging --- */
 
-/* Keeps the signature document and its chains; the result's slices end with the callback. */
-static int keep_signature(struct consumer *c, const struct signer_result *r, struct diag *d)
-{
-    struct snapshot *s = c->snap;
-    const struct cert *cert = s->cert[c->key];
-    struct xades_spec spec = {.batch = r->result.n > 0,
-                              .data = c->part_digest,
-                              .signing_time_ms = r->signing_time_ms,
-                              .cert = cert,
-                              .alg = sign_alg_for_key(cert->key)};
-    struct buf doc;
-    if (spec.batch)
-        digest_of(DIGEST_SHA512, r->result, &spec.data);
-    buf_init(&doc, MESSAGE_SIGNATURE_MAX);
-    int rc = xades_print(&spec, r->value, NULL, 0, &s->ocsp[c->key], 1, &doc);
-    c->signature = arena_dup(c->a, buf_view(&doc));
-    buf_free(&doc);
-    c->chain_result = arena_dup(c->a, r->result);
-    c->chain = arena_dup(c->a, r->chain);
-    if (rc != 0 || arena_failed(c->a))
-        return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE, "the signature document is too large");
-    digest_of(DIGEST_SHA512, c->signature, &c->signature_hash);
-    return 0;
-}
-
 static void on_signed(void *ctx, const struct signer_result *r, const struct diag *why)
 {
     struct consumer *c = ctx;
@@ -285,7 +260,7 @@ static void on_signed(void *ctx, const struct signer_result *r, const struct dia
         consumer_fail_as(c, "cannot_create_signature", why);
         return;
     }
-    if (keep_signature(c, r, &d) != 0) {
+    if (attest_document(c->snap, c->key, &c->part_digest, r, c->a, &c->signature, &d) != 0) {
         consumer_fail(c, &d);
         return;
     }
@@ -295,18 +270,8 @@ static void on_signed(void *ctx, const struct signer_result *r, const struct dia
 
 static int ask_for_signature(struct consumer *c, struct diag *d)
 {
-    struct id_client member = c->req.client;
-    member.subsystem = SLICE_NONE;
-    struct buf name;
-    buf_init(&name, 2048);
-    id_client_short(&name, &member);
-    struct signer_message m = {.member = buf_view(&name), .parts = 1, .part = {c->part_digest}};
-    if (c->body.present) {
-        m.parts = 2;
-        m.part[1] = c->body.digest;
-    }
-    c->asked_sign = ask_sign(c->w->ask, &m, on_signed, c, d);
-    buf_free(&name);
+    c->asked_sign =
+        attest_sign(c->w->ask, &c->req.client, &c->part_digest, &c->body, on_signed, c, d);
     c->signing = true;
     return c->asked_sign != 0 ? 0 : ERR_IO;
 }
@@ -325,26 +290,15 @@ static void on_logged(void *ctx, const struct diag *why)
 
 static int ask_for_log(struct consumer *c, struct diag *d)
 {
-    struct buf party;
-    buf_init(&party, 2048);
-    id_client_short(&party, &c->req.client);
-    struct record_message m = {.side = RECORD_CONSUMER,
-                               .response = false,
-                               .has_body = c->body.present,
-                               .time_ms = loop_wall_ms(c->w->loop),
-                               .signature_hash = c->signature_hash,
-                               .body_size = c->body.size,
-                               .id = c->req.id,
-                               .request_id = slice_str(c->request_id),
-                               .party = buf_view(&party),
-                               .head = buf_view(&c->part),
-                               .result = c->chain_result,
-                               .chain = c->chain,
-                               .signature = c->signature};
-    if (c->body.present)
-        m.body_hash = c->body.digest;
-    c->asked_log = ask_log(c->w->ask, &m, -1, on_logged, c, d);
-    buf_free(&party);
+    const struct attest_record r = {.side = RECORD_CONSUMER,
+                                    .time_ms = loop_wall_ms(c->w->loop),
+                                    .party = &c->req.client,
+                                    .id = c->req.id,
+                                    .request_id = slice_str(c->request_id),
+                                    .head = buf_view(&c->part),
+                                    .signature = c->signature,
+                                    .body = &c->body};
+    c->asked_log = attest_log(c->w->ask, c->snap, &r, on_logged, c, d);
     return c->asked_log != 0 ? 0 : ERR_LOGGING_FAILED;
 }
 
@@ -377,11 +331,11 @@ static void send_rest(struct consumer *c)
 {
     struct buf out;
     buf_init(&out, MESSAGE_SIGNATURE_MAX + 2 * MESSAGE_CHAIN_MAX + 4096);
-    if (c->chain_result.n > 0) {
-        message_part(&c->writer, "application/hash-chain-result", c->chain_result, &out);
-        message_part(&c->writer, "application/hash-chain", c->chain, &out);
+    if (c->signature.result.n > 0) {
+        message_part(&c->writer, "application/hash-chain-result", c->signature.result, &out);
+        message_part(&c->writer, "application/hash-chain", c->signature.chain, &out);
     }
-    message_part(&c->writer, "signature/bdoc-1.0/ts", c->signature, &out);
+    message_part(&c->writer, "signature/bdoc-1.0/ts", c->signature.document, &out);
     message_finish(&c->writer, &out);
     http_call_write(c->call, buf_view(&out));
     http_call_end(c->call);

@@ -6,7 +6,7 @@
 #ifndef SILD_GATEWAY_CONSUMER_H
 #define SILD_GATEWAY_CONSUMER_H
 
-#include "gateway/body.h"
+#include "gateway/attest.h"
 #include "gateway/peer.h"
 #include "gateway/worker.h"
 #include "xroad/fault.h"
@@ -27,8 +27,7 @@ struct consumer {
     bool body_done, signing, signed_, connected, sending, head_sent, logged;
     int key; /* index of the signing key */
     uint64_t asked_sign, asked_log;
-    struct slice chain_result, chain, signature; /* ours; in the arena */
-    struct digest signature_hash;
+    struct attest_signature signature; /* ours */
     struct http_call *call;
     struct peer_judging *judging;
     struct message_writer writer;

@@ -197,26 +197,17 @@ static void on_logged(void *ctx, const struct diag *why)
 
 static int ask_for_log(struct consumer *c, struct diag *d)
 {
-    struct buf party;
-    struct record_message m = {.side = RECORD_CONSUMER,
-                               .response = true,
-                               .has_body = c->resp_body.present,
-                               .time_ms = loop_wall_ms(c->w->loop),
-                               .body_size = c->resp_body.size,
-                               .id = c->req.id,
-                               .request_id = slice_str(c->request_id),
-                               .head = c->resp_part,
-                               .result = c->resp_result,
-                               .chain = c->resp_chain,
-                               .signature = c->resp_signature};
-    buf_init(&party, 2048);
-    id_client_short(&party, &c->req.client);
-    m.party = buf_view(&party);
-    digest_of(DIGEST_SHA512, c->resp_signature, &m.signature_hash);
-    if (c->resp_body.present)
-        m.body_hash = c->resp_body.digest;
-    c->asked_log = ask_log(c->w->ask, &m, -1, on_logged, c, d);
-    buf_free(&party);
+    const struct attest_record r = {
+        .side = RECORD_CONSUMER,
+        .response = true,
+        .time_ms = loop_wall_ms(c->w->loop),
+        .party = &c->req.client,
+        .id = c->req.id,
+        .request_id = slice_str(c->request_id),
+        .head = c->resp_part,
+        .signature = {c->resp_signature, c->resp_result, c->resp_chain, {.n = 0}},
+        .body = &c->resp_body};
+    c->asked_log = attest_log(c->w->ask, c->snap, &r, on_logged, c, d);
     return c->asked_log != 0 ? 0 : ERR_LOGGING_FAILED;
 }
 

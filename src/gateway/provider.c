@@ -291,32 +291,16 @@ static void on_logged(void *ctx, const struct diag *why)
 
 static int ask_for_log(struct provider *p, struct diag *d)
 {
-    struct buf party;
-    bool keep = p->service != NULL && p->service->keep_bodies && p->body.size > 0;
-    struct record_message m = {.side = RECORD_PROVIDER,
-                               .response = false,
-                               .has_body = p->body.present,
-                               .body_kept = keep,
-                               .time_ms = loop_wall_ms(p->w->loop),
-                               .body_size = p->body.size,
-                               .id = p->req.id,
-                               .request_id = p->http_request_id,
-                               .head = p->part,
-                               .result = p->result,
-                               .chain = p->chain,
-                               .signature = p->signature};
-    if (keep && p->body.size > p->snap->conf.body_max)
-        return diag_set(d, ERR_TOO_LARGE, "Message size exceeds maximum loggable size");
-    buf_init(&party, 2048);
-    id_client_short(&party, &p->req.service.provider);
-    m.party = buf_view(&party);
-    digest_of(DIGEST_SHA512, p->signature, &m.signature_hash);
-    if (p->body.present)
-        m.body_hash = p->body.digest;
-    if (keep && body_in_memory(&p->body))
-        m.sealed_body = buf_view(&p->body.mem); /* the log seals it */
-    p->asked_log = ask_log(p->w->ask, &m, keep ? p->body.fd : -1, on_logged, p, d);
-    buf_free(&party);
+    const struct attest_record r = {.side = RECORD_PROVIDER,
+                                    .keep = p->service != NULL && p->service->keep_bodies,
+                                    .time_ms = loop_wall_ms(p->w->loop),
+                                    .party = &p->req.service.provider,
+                                    .id = p->req.id,
+                                    .request_id = p->http_request_id,
+                                    .head = p->part,
+                                    .signature = {p->signature, p->result, p->chain, {.n = 0}},
+                                    .body = &p->body};
+    p->asked_log = attest_log(p->w->ask, p->snap, &r, on_logged, p, d);
     return p->asked_log != 0 ? 0 : ERR_LOGGING_FAILED;
 }
 

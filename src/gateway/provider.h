@@ -5,7 +5,7 @@
 #ifndef SILD_GATEWAY_PROVIDER_H
 #define SILD_GATEWAY_PROVIDER_H
 
-#include "gateway/body.h"
+#include "gateway/attest.h"
 #include "gateway/metadata_service.h"
 #include "gateway/worker.h"
 #include "xroad/fault.h"
@@ -45,8 +45,7 @@ struct provider {
     struct buf resp_part;
     struct digest resp_digest;
     struct body resp_body;
-    struct slice out_result, out_chain, out_signature;
-    struct digest out_hash;
+    struct attest_signature out;
 };
 
 /* A fault of this side: prefix server.serverproxy, and phase before the base code when not NULL. */

@@ -72,11 +72,11 @@ static int write_held_body(struct provider *p, struct buf *out, struct diag *d)
 
 static void tail_parts(struct provider *p, struct buf *out)
 {
-    if (p->out_result.n > 0) {
-        message_part(&p->writer, "application/hash-chain-result", p->out_result, out);
-        message_part(&p->writer, "application/hash-chain", p->out_chain, out);
+    if (p->out.result.n > 0) {
+        message_part(&p->writer, "application/hash-chain-result", p->out.result, out);
+        message_part(&p->writer, "application/hash-chain", p->out.chain, out);
     }
-    message_part(&p->writer, "signature/bdoc-1.0/ts", p->out_signature, out);
+    message_part(&p->writer, "signature/bdoc-1.0/ts", p->out.document, out);
     message_finish(&p->writer, out);
 }
 
@@ -124,54 +124,18 @@ static void on_logged(void *ctx, const struct diag *why)
 
 static int ask_for_log(struct provider *p, struct diag *d)
 {
-    struct buf party;
-    bool keep = p->service != NULL && p->service->keep_bodies && p->resp_body.size > 0;
-    struct record_message m = {.side = RECORD_PROVIDER,
-                               .response = true,
-                               .has_body = p->resp_body.present,
-                               .body_kept = keep,
-                               .time_ms = loop_wall_ms(p->w->loop),
-                               .signature_hash = p->out_hash,
-                               .body_size = p->resp_body.size,
-                               .id = p->req.id,
-                               .request_id = p->http_request_id,
-                               .head = buf_view(&p->resp_part),
-                               .result = p->out_result,
-                               .chain = p->out_chain,
-                               .signature = p->out_signature};
-    buf_init(&party, 2048);
-    id_client_short(&party, &p->req.service.provider);
-    m.party = buf_view(&party);
-    if (p->resp_body.present)
-        m.body_hash = p->resp_body.digest;
-    if (keep && body_in_memory(&p->resp_body))
-        m.sealed_body = buf_view(&p->resp_body.mem);
-    p->asked_log = ask_log(p->w->ask, &m, keep ? p->resp_body.fd : -1, on_logged, p, d);
-    buf_free(&party);
+    const struct attest_record r = {.side = RECORD_PROVIDER,
+                                    .response = true,
+                                    .keep = p->service != NULL && p->service->keep_bodies,
+                                    .time_ms = loop_wall_ms(p->w->loop),
+                                    .party = &p->req.service.provider,
+                                    .id = p->req.id,
+                                    .request_id = p->http_request_id,
+                                    .head = buf_view(&p->resp_part),
+                                    .signature = p->out,
+                                    .body = &p->resp_body};
+    p->asked_log = attest_log(p->w->ask, p->snap, &r, on_logged, p, d);
     return p->asked_log != 0 ? 0 : ERR_LOGGING_FAILED;
-}
-
-static int keep_signature(struct provider *p, const struct signer_result *r, struct diag *d)
-{
-    const struct cert *cert = p->snap->cert[p->key];
-    struct xades_spec spec = {.batch = r->result.n > 0,
-                              .data = p->resp_digest,
-                              .signing_time_ms = r->signing_time_ms,
-                              .cert = cert,
-                              .alg = sign_alg_for_key(cert->key)};
-    struct buf doc;
-    if (spec.batch)
-        digest_of(DIGEST_SHA512, r->result, &spec.data);
-    buf_init(&doc, MESSAGE_SIGNATURE_MAX);
-    int rc = xades_print(&spec, r->value, NULL, 0, &p->snap->ocsp[p->key], 1, &doc);
-    p->out_signature = arena_dup(p->a, buf_view(&doc));
-    buf_free(&doc);
-    p->out_result = arena_dup(p->a, r->result);
-    p->out_chain = arena_dup(p->a, r->chain);
-    if (rc != 0 || arena_failed(p->a))
-        return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE, "the signature document is too large");
-    digest_of(DIGEST_SHA512, p->out_signature, &p->out_hash);
-    return 0;
 }
 
 static void on_signed(void *ctx, const struct signer_result *r, const struct diag *why)
@@ -181,7 +145,7 @@ static void on_signed(void *ctx, const struct signer_result *r, const struct dia
     p->asked_sign = 0;
     if (why != NULL)
         provider_fail(p, "cannot_create_signature", why);
-    else if (keep_signature(p, r, &d) != 0)
+    else if (attest_document(p->snap, p->key, &p->resp_digest, r, p->a, &p->out, &d) != 0)
         provider_fail(p, NULL, &d);
     else if (ask_for_log(p, &d) != 0)
         provider_fail(p, "logging_failed", &d);
@@ -190,24 +154,14 @@ static void on_signed(void *ctx, const struct signer_result *r, const struct dia
 static void sign(struct provider *p)
 {
     struct diag d = {0};
-    struct id_client member = p->req.service.provider;
-    struct buf name;
     if (p->service != NULL && p->service->keep_bodies &&
         p->resp_body.size > p->snap->conf.body_max) {
         diag_set(&d, ERR_TOO_LARGE, "Message size exceeds maximum loggable size");
         provider_fail(p, "logging_failed", &d);
         return;
     }
-    member.subsystem = SLICE_NONE;
-    buf_init(&name, 2048);
-    id_client_short(&name, &member);
-    struct signer_message m = {.member = buf_view(&name), .parts = 1, .part = {p->resp_digest}};
-    if (p->resp_body.present) {
-        m.parts = 2;
-        m.part[1] = p->resp_body.digest;
-    }
-    p->asked_sign = ask_sign(p->w->ask, &m, on_signed, p, &d);
-    buf_free(&name);
+    p->asked_sign = attest_sign(p->w->ask, &p->req.service.provider, &p->resp_digest, &p->resp_body,
+                                on_signed, p, &d);
     if (p->asked_sign == 0)
         provider_fail(p, "cannot_create_signature", &d);
 }

@@ -1,0 +1,85 @@
+#include "gateway/attest.h"
+#include "base/err.h"
+#include "evidence/xades.h"
+#include "xroad/message.h"
+
+#define ID_MAX 2048
+
+uint64_t attest_sign(struct ask *ask, const struct id_client *client, const struct digest *head,
+                     const struct body *body, ask_signed cb, void *ctx, struct diag *d)
+{
+    struct id_client member = *client;
+    struct buf name;
+    member.subsystem = SLICE_NONE;
+    buf_init(&name, ID_MAX);
+    id_client_short(&name, &member);
+    struct signer_message m = {.member = buf_view(&name), .parts = 1, .part = {*head}};
+    if (body->present) {
+        m.parts = 2;
+        m.part[1] = body->digest;
+    }
+    uint64_t number = ask_sign(ask, &m, cb, ctx, d);
+    buf_free(&name);
+    return number;
+}
+
+int attest_document(const struct snapshot *s, int key, const struct digest *head,
+                    const struct signer_result *r, struct arena *a, struct attest_signature *out,
+                    struct diag *d)
+{
+    const struct cert *cert = s->cert[key];
+    struct xades_spec spec = {.batch = r->result.n > 0,
+                              .data = *head,
+                              .signing_time_ms = r->signing_time_ms,
+                              .cert = cert,
+                              .alg = sign_alg_for_key(cert->key)};
+    struct buf doc;
+    if (spec.batch)
+        digest_of(DIGEST_SHA512, r->result, &spec.data);
+    buf_init(&doc, MESSAGE_SIGNATURE_MAX);
+    int rc = xades_print(&spec, r->value, NULL, 0, &s->ocsp[key], 1, &doc);
+    out->document = arena_dup(a, buf_view(&doc));
+    out->result = arena_dup(a, r->result);
+    out->chain = arena_dup(a, r->chain);
+    buf_free(&doc);
+    if (rc != 0 || arena_failed(a))
+        return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE, "the signature document is too large");
+    digest_of(DIGEST_SHA512, out->document, &out->hash);
+    return 0;
+}
+
+uint64_t attest_log(struct ask *ask, const struct snapshot *s, const struct attest_record *r,
+                    ask_logged cb, void *ctx, struct diag *d)
+{
+    bool keep = r->keep && r->body->size > 0;
+    struct record_message m = {.side = r->side,
+                               .response = r->response,
+                               .has_body = r->body->present,
+                               .body_kept = keep,
+                               .time_ms = r->time_ms,
+                               .signature_hash = r->signature.hash,
+                               .body_size = r->body->size,
+                               .id = r->id,
+                               .request_id = r->request_id,
+                               .head = r->head,
+                               .result = r->signature.result,
+                               .chain = r->signature.chain,
+                               .signature = r->signature.document};
+    struct buf party;
+    if (keep && r->body->size > s->conf.body_max) {
+        diag_set(d, ERR_TOO_LARGE, "Message size exceeds maximum loggable size");
+        return 0;
+    }
+    buf_init(&party, ID_MAX);
+    id_client_short(&party, r->party);
+    m.party = buf_view(&party);
+    if (m.signature_hash.n == 0)
+        digest_of(DIGEST_SHA512, m.signature, &m.signature_hash);
+    if (r->body->present)
+        m.body_hash = r->body->digest;
+    if (keep && body_in_memory(r->body))
+        m.sealed_body = buf_view(&r->body->mem); /* plain so far: the log seals it */
+    uint64_t number = ask_log(ask, &m, keep ? r->body->fd : -1, cb, ctx, d);
+    buf_free(&party);
+    return number;
+}
