@@ -4,6 +4,7 @@
 #include "base/opt.h"
 #include "cli/globalconf_dir.h"
 #include "evidence/asic.h"
+#include "proc/command.h"
 #include "proc/fs.h"
 #include "wire/json.h"
 
@@ -114,12 +115,8 @@ static int run(struct verify *v, const char *globalconf, char *const *files)
 {
     struct diag d = {0};
     int rc = cli_globalconf_load(globalconf, &v->conf, &d);
-    if (rc != 0) {
-        char text[1024];
-        diag_print(&d, text, sizeof text);
-        fprintf(stderr, "sild: cannot use the global configuration in %s: %s\n", globalconf, text);
-        return EXIT_COULD_NOT;
-    }
+    if (rc != 0)
+        return command_fail("asic verify", &d, EXIT_COULD_NOT);
     v->cache = xades_cache_new(CACHE_ENTRIES);
     v->arena = arena_new(ARENA_MAX);
     buf_init(&v->file, CONTAINER_MAX);
@@ -138,15 +135,6 @@ static int run(struct verify *v, const char *globalconf, char *const *files)
     xades_cache_free(v->cache);
     cli_globalconf_free(&v->conf);
     return fflush(stdout) == 0 ? v->exit : EXIT_COULD_NOT;
-}
-
-static void help(const struct opt_command *c)
-{
-    struct buf b;
-    buf_init(&b, 16384);
-    opt_help(c, &b);
-    fwrite(b.p, 1, b.n, stdout);
-    buf_free(&b);
 }
 
 int cli_asic_verify(int argc, char **argv)
@@ -172,23 +160,12 @@ int cli_asic_verify(int argc, char **argv)
     char **files = calloc((size_t)argc + 1, sizeof *files);
     if (files == NULL)
         return EXIT_COULD_NOT;
-    struct diag d = {0};
-    int rc = opt_parse(&command, argc, argv, files, &d);
-    int code = EXIT_USE;
-    if (rc == OPT_HELP) {
-        help(&command);
-        code = EXIT_DONE;
-    } else if (rc != 0) {
-        fprintf(stderr, "sild asic verify: %s\n", d.text);
-    } else {
+    int code;
+    if (command_parse("asic verify", &command, argc, argv, files, &code)) {
         char path[4096];
+        snprintf(path, sizeof path, "%s/globalconf", dir);
         struct verify v = {.json = json != NULL};
-        if (globalconf == NULL && cli_globalconf_find(dir, path, sizeof path, &d) != 0) {
-            fprintf(stderr, "sild asic verify: %s\n", d.text);
-            code = EXIT_COULD_NOT;
-        } else {
-            code = run(&v, globalconf != NULL ? globalconf : path, files);
-        }
+        code = run(&v, globalconf != NULL ? globalconf : path, files);
     }
     free(files);
     return code;
