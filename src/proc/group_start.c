@@ -192,6 +192,6 @@ void group_start_notify(const char *state)
         return;
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
     if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&un, len) < 0)
-        report(REPORT_WARN, "notify", "cannot tell %s to %s: %s", state, path, strerror(errno));
+        report(REPORT_DEBUG, "notify", "cannot tell %s to %s: %s", state, path, strerror(errno));
     close(fd);
 }
