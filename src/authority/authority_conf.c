@@ -1,6 +1,7 @@
 #include "authority/authority_conf.h"
 #include "base/err.h"
 #include "proc/fs.h"
+#include "xroad/id.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,20 @@ static const char *text(struct authority_conf *c, const struct conf *k, const ch
 {
     struct slice s = conf_text(k, conf_find(k, "authority", ""), key);
     return s.p == NULL ? NULL : arena_cstr(c->a, s);
+}
+
+static int check(const struct authority_conf *c, const char *path, struct diag *d)
+{
+    if (c->instance == NULL || !id_part_is_clean(slice_str(c->instance)))
+        return diag_set(d, ERR_SYNTAX,
+                        "%s: [authority] instance is missing, or no identifier that X-Road takes",
+                        path);
+    if (c->expire_ms <= c->interval_ms)
+        return diag_set(d, ERR_SYNTAX,
+                        "%s: [authority] expire must be longer than interval, or the configuration "
+                        "is outdated before it is renewed",
+                        path);
+    return 0;
 }
 
 int authority_conf_read(const char *path, struct authority_conf *out, struct diag *d)
@@ -61,9 +76,7 @@ int authority_conf_read(const char *path, struct authority_conf *out, struct dia
     out->key = text(out, &k, "key");
     out->interval_ms = conf_number(&k, s, "interval");
     out->expire_ms = conf_number(&k, s, "expire");
-    if (out->instance == NULL)
-        return diag_set(d, ERR_SYNTAX, "%s: [authority] instance is missing", path);
-    return 0;
+    return check(out, path, d);
 }
 
 void authority_conf_free(struct authority_conf *c)

@@ -23,7 +23,7 @@ static int fail(const char *word, const struct diag *d)
     char text[900];
     diag_print(d, text, sizeof text);
     fprintf(stderr, "sild authority %s: %s\n", word, text);
-    return d->code == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT;
+    return d->code == ERR_USAGE ? EXIT_USE : d->code == ERR_EXISTS ? EXIT_NO : EXIT_COULD_NOT;
 }
 
 /* --- init --- */
@@ -149,6 +149,31 @@ static int change(const char *noun, const char *config, char **args)
     return code;
 }
 
+/* init, show, anchor [internal|external] */
+static int no_change(const char *word, const char *config, char **args)
+{
+    struct diag d = {0};
+    bool anchor = strcmp(word, "anchor") == 0;
+    bool external = anchor && args[0] != NULL && strcmp(args[0], "external") == 0;
+    if (external || (anchor && args[0] != NULL && strcmp(args[0], "internal") == 0))
+        args++;
+    int rc = 0;
+    if (args[0] != NULL)
+        rc = diag_set(&d, ERR_USAGE, "\"%s\" is one word too many", args[0]);
+    else if (config == NULL)
+        rc = diag_set(&d, ERR_USAGE, "--config FILE is missing");
+    else if (strcmp(word, "init") == 0)
+        rc = authority_init(config, &d);
+    if (rc != 0)
+        return fail(word, &d);
+    if (strcmp(word, "init") == 0)
+        return EXIT_DONE;
+    if (!anchor)
+        return call(word, config, SLICE_LIT("log show"));
+    return call(word, config,
+                external ? SLICE_LIT("log anchor external") : SLICE_LIT("log anchor"));
+}
+
 int authority_tool_main(int argc, char **argv)
 {
     const char *config = NULL;
@@ -178,17 +203,8 @@ int authority_tool_main(int argc, char **argv)
     }
     if (rc != 0)
         return fail(argv[0], &d);
-    if (strcmp(argv[0], "init") == 0) {
-        rc = config == NULL ? diag_set(&d, ERR_USAGE, "--config FILE is missing")
-                            : authority_init(config, &d);
-        return rc == 0 ? EXIT_DONE : fail("init", &d);
-    }
-    if (strcmp(argv[0], "show") == 0)
-        return call("show", config, SLICE_LIT("log show"));
-    if (strcmp(argv[0], "anchor") == 0)
-        return call("anchor", config,
-                    args[0] != NULL && strcmp(args[0], "external") == 0
-                        ? SLICE_LIT("log anchor external")
-                        : SLICE_LIT("log anchor"));
+    if (strcmp(argv[0], "init") == 0 || strcmp(argv[0], "show") == 0 ||
+        strcmp(argv[0], "anchor") == 0)
+        return no_change(argv[0], config, args);
     return change(argv[0], config, args);
 }

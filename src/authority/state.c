@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define CHANGE_MAX 65536
+#define TEXT_MAX 1000 /* octets of a name, a description, a URL */
 
 /*
  * The state is one JSON object, so that it can be printed as it is:
@@ -65,15 +66,14 @@ void state_print(const struct state *s, struct buf *out)
     buf_byte(out, '\n');
 }
 
-static json_t *table(const struct state *s, const char *name)
+json_t *state_table(const struct state *s, const char *name)
 {
     return json_object_get(s->j, name);
 }
 
-static const char *str(const json_t *o, const char *key)
+const char *state_instance(const struct state *s)
 {
-    const char *v = json_string_value(json_object_get(o, key));
-    return v == NULL ? "" : v;
+    return s->instance;
 }
 
 /* --- checks that verbs share --- */
@@ -86,6 +86,42 @@ static int check_part(const char *what, const char *text, struct diag *d)
                         "not have",
                         what, text);
     return 0;
+}
+
+/* Names and the like: what an XML document can hold, on one line. */
+static int check_text(const char *what, const char *text, bool may_be_empty, struct diag *d)
+{
+    bool clean = (may_be_empty || text[0] != 0) && strlen(text) <= TEXT_MAX &&
+                 strstr(text, "\xEF\xBF\xBE") == NULL && strstr(text, "\xEF\xBF\xBF") == NULL;
+    for (const char *p = text; clean && *p != 0; p++)
+        clean = (unsigned char)*p >= 0x20 && *p != 0x7F;
+    return clean
+               ? 0
+               : diag_set(d, ERR_USAGE, "the %s is empty, over %d octets, or not one line of text",
+                          what, TEXT_MAX);
+}
+
+/* A host name or an IP address, without port. */
+static int check_address(const char *text, struct diag *d)
+{
+    if (check_text("address", text, false, d) != 0)
+        return ERR_USAGE;
+    return strlen(text) <= 255 && strpbrk(text, " \"#%/<>?@[\\]^`{|}") == NULL
+               ? 0
+               : diag_set(d, ERR_USAGE, "\"%.255s\" is no host name and no IP address", text);
+}
+
+static int check_url(const char *text, const char *scheme, const char *other, struct diag *d)
+{
+    size_t n = strncmp(text, scheme, strlen(scheme)) == 0 ? strlen(scheme)
+               : strncmp(text, other, strlen(other)) == 0 ? strlen(other)
+                                                          : 0;
+    if (check_text("URL", text, false, d) != 0)
+        return ERR_USAGE;
+    return n > 0 && text[n] != 0 && text[n] != '/' && text[n] != ':' &&
+                   strpbrk(text, " \"<>\\^`{|}") == NULL
+               ? 0
+               : diag_set(d, ERR_USAGE, "\"%.255s\" is no URL that begins with %s", text, scheme);
 }
 
 static int need(json_t *where, const char *key, const char *what, json_t **out, struct diag *d)
@@ -112,7 +148,7 @@ static int need_client(const struct state *s, const char *id, struct diag *d)
                         id);
     snprintf(member, sizeof member, "%.*s", second == NULL ? (int)strlen(id) : (int)(second - id),
              id);
-    int rc = need(table(s, "members"), member, "member", &m, d);
+    int rc = need(state_table(s, "members"), member, "member", &m, d);
     if (rc != 0 || second == NULL)
         return rc;
     json_t *sub;
@@ -171,23 +207,25 @@ static int put(json_t *where, const char *key, json_t *value)
     return value != NULL && json_object_set_new(where, key, value) == 0 ? 0 : ERR_NOMEM;
 }
 
-/* Is the client still named by a server or group? */
+/* Is the client still named by a server, a group or a setting? */
 static bool in_use(const struct state *s, const char *id)
 {
     const char *key;
     json_t *o;
     size_t at;
-    json_object_foreach(table(s, "servers"), key, o)
+    json_object_foreach(state_table(s, "servers"), key, o)
     {
         if (array_has(json_object_get(o, "clients"), id, &at))
             return true;
     }
-    json_object_foreach(table(s, "groups"), key, o)
+    json_object_foreach(state_table(s, "groups"), key, o)
     {
         if (array_has(json_object_get(o, "members"), id, &at))
             return true;
     }
-    return false;
+    const char *management =
+        json_string_value(json_object_get(state_table(s, "settings"), "management"));
+    return management != NULL && strcmp(management, id) == 0;
 }
 
 /* --- the verbs; w->w[0] is the first argument --- */
@@ -195,22 +233,24 @@ static bool in_use(const struct state *s, const char *id)
 static int class_add(struct state *s, const struct words *w, struct diag *d)
 {
     int rc = check_part("class", w->w[0], d);
-    rc = rc != 0 ? rc : need_free(table(s, "classes"), w->w[0], "class", d);
-    return rc != 0 ? rc : put(table(s, "classes"), w->w[0], json_string(w->w[1]));
+    rc = rc != 0 ? rc : check_text("description", w->w[1], false, d);
+    rc = rc != 0 ? rc : need_free(state_table(s, "classes"), w->w[0], "class", d);
+    return rc != 0 ? rc : put(state_table(s, "classes"), w->w[0], json_string(w->w[1]));
 }
 
 static int member_add(struct state *s, const struct words *w, struct diag *d)
 {
     char key[600];
     json_t *c;
-    int rc = need(table(s, "classes"), w->w[0], "class", &c, d);
+    int rc = need(state_table(s, "classes"), w->w[0], "class", &c, d);
     rc = rc != 0 ? rc : check_part("member code", w->w[1], d);
+    rc = rc != 0 ? rc : check_text("name", w->w[2], false, d);
     if (rc != 0)
         return rc;
     snprintf(key, sizeof key, "%s/%s", w->w[0], w->w[1]);
-    rc = need_free(table(s, "members"), key, "member", d);
+    rc = need_free(state_table(s, "members"), key, "member", d);
     return rc != 0 ? rc
-                   : put(table(s, "members"), key,
+                   : put(state_table(s, "members"), key,
                          json_pack("{s:s,s:{}}", "name", w->w[2], "subsystems"));
 }
 
@@ -220,25 +260,29 @@ static int member_remove(struct state *s, const struct words *w, struct diag *d)
     const char *key;
     json_t *o;
     size_t n = strlen(w->w[0]);
-    int rc = need(table(s, "members"), w->w[0], "member", &m, d);
+    int rc = need(state_table(s, "members"), w->w[0], "member", &m, d);
     if (rc != 0)
         return rc;
     if (json_object_size(json_object_get(m, "subsystems")) > 0 || in_use(s, w->w[0]))
-        return diag_set(d, ERR_EXISTS, "member %s still has subsystems, servers or groups",
-                        w->w[0]);
-    json_object_foreach(table(s, "servers"), key, o)
+        return diag_set(
+            d, ERR_EXISTS,
+            "member %s still has subsystems, is a client, in a group, or the provider of "
+            "management services",
+            w->w[0]);
+    json_object_foreach(state_table(s, "servers"), key, o)
     {
         if (strncmp(key, w->w[0], n) == 0 && key[n] == '/')
             return diag_set(d, ERR_EXISTS, "member %s still owns server %s", w->w[0], key);
     }
-    return json_object_del(table(s, "members"), w->w[0]) == 0 ? 0 : ERR_INTERNAL;
+    return json_object_del(state_table(s, "members"), w->w[0]) == 0 ? 0 : ERR_INTERNAL;
 }
 
 static int subsystem_add(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *m;
-    int rc = need(table(s, "members"), w->w[0], "member", &m, d);
+    int rc = need(state_table(s, "members"), w->w[0], "member", &m, d);
     rc = rc != 0 ? rc : check_part("subsystem", w->w[1], d);
+    rc = rc != 0 ? rc : check_text("name", w->n > 2 ? w->w[2] : "", true, d);
     rc = rc != 0 ? rc : need_free(json_object_get(m, "subsystems"), w->w[1], "subsystem", d);
     return rc != 0 ? rc
                    : put(json_object_get(m, "subsystems"), w->w[1],
@@ -249,13 +293,16 @@ static int subsystem_remove(struct state *s, const struct words *w, struct diag 
 {
     char id[900];
     json_t *m, *sub;
-    int rc = need(table(s, "members"), w->w[0], "member", &m, d);
+    int rc = need(state_table(s, "members"), w->w[0], "member", &m, d);
     rc = rc != 0 ? rc : need(json_object_get(m, "subsystems"), w->w[1], "subsystem", &sub, d);
     if (rc != 0)
         return rc;
     snprintf(id, sizeof id, "%s/%s", w->w[0], w->w[1]);
     if (in_use(s, id))
-        return diag_set(d, ERR_EXISTS, "subsystem %s is still a client or in a group", id);
+        return diag_set(d, ERR_EXISTS,
+                        "subsystem %s is still a client, in a group, or the provider of management "
+                        "services",
+                        id);
     return json_object_del(json_object_get(m, "subsystems"), w->w[1]) == 0 ? 0 : ERR_INTERNAL;
 }
 
@@ -263,47 +310,65 @@ static int server_add(struct state *s, const struct words *w, struct diag *d)
 {
     char key[900];
     json_t *m;
-    int rc = need(table(s, "members"), w->w[0], "member", &m, d);
+    int rc = need(state_table(s, "members"), w->w[0], "member", &m, d);
     rc = rc != 0 ? rc : check_part("server code", w->w[1], d);
+    rc = rc != 0 ? rc : check_address(w->w[2], d);
     if (rc != 0)
         return rc;
     snprintf(key, sizeof key, "%s/%s", w->w[0], w->w[1]);
-    rc = need_free(table(s, "servers"), key, "server", d);
+    rc = need_free(state_table(s, "servers"), key, "server", d);
     return rc != 0 ? rc
-                   : put(table(s, "servers"), key,
+                   : put(state_table(s, "servers"), key,
                          json_pack("{s:s,s:[],s:[]}", "address", w->w[2], "certs", "clients"));
 }
 
 static int server_remove(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *v;
-    int rc = need(table(s, "servers"), w->w[0], "server", &v, d);
+    int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
     if (rc != 0)
         return rc;
-    return json_object_del(table(s, "servers"), w->w[0]) == 0 ? 0 : ERR_INTERNAL;
+    return json_object_del(state_table(s, "servers"), w->w[0]) == 0 ? 0 : ERR_INTERNAL;
 }
 
 static int server_address(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *v;
-    int rc = need(table(s, "servers"), w->w[0], "server", &v, d);
+    int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
+    rc = rc != 0 ? rc : check_address(w->w[1], d);
     return rc != 0 ? rc : put(v, "address", json_string(w->w[1]));
 }
 
 static int maintenance_on(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *v;
-    int rc = need(table(s, "servers"), w->w[0], "server", &v, d);
+    int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
+    rc = rc != 0 ? rc : check_text("message", w->n > 1 ? w->w[1] : "", true, d);
     return rc != 0 ? rc : put(v, "maintenance", json_string(w->n > 1 ? w->w[1] : ""));
 }
 
 static int maintenance_off(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *v;
-    int rc = need(table(s, "servers"), w->w[0], "server", &v, d);
+    int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
     if (rc == 0 && json_object_del(v, "maintenance") != 0)
         rc = diag_set(d, ERR_NOT_FOUND, "server %s is not in maintenance mode", w->w[0]);
     return rc;
+}
+
+/* A certificate says which server its holder is: one, then. */
+static int need_single(const struct state *s, const char *cert, struct diag *d)
+{
+    const char *key;
+    json_t *o;
+    size_t at;
+    json_object_foreach(state_table(s, "servers"), key, o)
+    {
+        if (array_has(json_object_get(o, "certs"), cert, &at))
+            return diag_set(d, ERR_EXISTS, "this certificate is registered for server %s already",
+                            key);
+    }
+    return 0;
 }
 
 static int cert_change(struct state *s, const struct words *w, bool add, struct diag *d)
@@ -311,7 +376,7 @@ static int cert_change(struct state *s, const struct words *w, bool add, struct 
     json_t *v;
     struct cert *c;
     bool auth = false;
-    int rc = need(table(s, "servers"), w->w[0], "server", &v, d);
+    int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
     rc = rc != 0 ? rc : need_cert(w->w[1], &c, d);
     if (rc != 0)
         return rc;
@@ -321,6 +386,9 @@ static int cert_change(struct state *s, const struct words *w, bool add, struct 
     if (rc != 0)
         return rc;
     json_t *certs = json_object_get(v, "certs");
+    rc = add ? need_single(s, w->w[1], d) : 0;
+    if (rc != 0)
+        return rc;
     return add ? array_add(certs, w->w[1], "this certificate", d)
                : array_remove(certs, w->w[1], "this certificate", d);
 }
@@ -338,31 +406,37 @@ static int cert_remove(struct state *s, const struct words *w, struct diag *d)
 static int client_add(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *v;
-    int rc = need(table(s, "servers"), w->w[0], "server", &v, d);
+    size_t n = strlen(w->w[1]);
+    int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
     rc = rc != 0 ? rc : need_client(s, w->w[1], d);
+    if (rc == 0 && strncmp(w->w[0], w->w[1], n) == 0 && w->w[0][n] == '/' &&
+        strchr(w->w[0] + n + 1, '/') == NULL)
+        rc = diag_set(d, ERR_EXISTS, "%s owns the server: an owner is no client of its own",
+                      w->w[1]);
     return rc != 0 ? rc : array_add(json_object_get(v, "clients"), w->w[1], "this client", d);
 }
 
 static int client_remove(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *v;
-    int rc = need(table(s, "servers"), w->w[0], "server", &v, d);
+    int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
     return rc != 0 ? rc : array_remove(json_object_get(v, "clients"), w->w[1], "this client", d);
 }
 
 static int group_add(struct state *s, const struct words *w, struct diag *d)
 {
     int rc = check_part("group", w->w[0], d);
-    rc = rc != 0 ? rc : need_free(table(s, "groups"), w->w[0], "group", d);
+    rc = rc != 0 ? rc : check_text("description", w->w[1], false, d);
+    rc = rc != 0 ? rc : need_free(state_table(s, "groups"), w->w[0], "group", d);
     return rc != 0 ? rc
-                   : put(table(s, "groups"), w->w[0],
+                   : put(state_table(s, "groups"), w->w[0],
                          json_pack("{s:s,s:[]}", "description", w->w[1], "members"));
 }
 
 static int group_join(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *g;
-    int rc = need(table(s, "groups"), w->w[0], "group", &g, d);
+    int rc = need(state_table(s, "groups"), w->w[0], "group", &g, d);
     rc = rc != 0 ? rc : need_client(s, w->w[1], d);
     return rc != 0 ? rc : array_add(json_object_get(g, "members"), w->w[1], "this client", d);
 }
@@ -370,18 +444,24 @@ static int group_join(struct state *s, const struct words *w, struct diag *d)
 static int group_leave(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *g;
-    int rc = need(table(s, "groups"), w->w[0], "group", &g, d);
+    int rc = need(state_table(s, "groups"), w->w[0], "group", &g, d);
     return rc != 0 ? rc : array_remove(json_object_get(g, "members"), w->w[1], "this client", d);
 }
 
 static int ca_add(struct state *s, const struct words *w, struct diag *d)
 {
-    int rc = need_free(table(s, "cas"), w->w[0], "certification authority", d);
-    rc = rc != 0 ? rc : need_cert(w->w[1], NULL, d);
+    struct cert *c = NULL;
+    int rc = check_text("name", w->w[0], false, d);
+    rc = rc != 0 ? rc : need_free(state_table(s, "cas"), w->w[0], "certification authority", d);
+    rc = rc != 0 ? rc : need_cert(w->w[1], &c, d);
+    if (rc == 0 && !c->is_ca)
+        rc = diag_set(d, ERR_USAGE, "this is no certificate of a certification authority");
+    cert_free(c);
+    rc = rc != 0 ? rc : check_url(w->w[3], "http://", "https://", d);
     if (rc == 0 && trust_profile_class(w->w[2]) == NULL)
         rc = diag_set(d, ERR_USAGE, "unknown certificate profile \"%s\"", w->w[2]);
     return rc != 0 ? rc
-                   : put(table(s, "cas"), w->w[0],
+                   : put(state_table(s, "cas"), w->w[0],
                          json_pack("{s:s,s:s,s:s}", "cert", w->w[1], "profile", w->w[2], "ocsp_url",
                                    w->w[3]));
 }
@@ -389,7 +469,7 @@ static int ca_add(struct state *s, const struct words *w, struct diag *d)
 static int ca_ocsp(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *c;
-    int rc = need(table(s, "cas"), w->w[0], "certification authority", &c, d);
+    int rc = need(state_table(s, "cas"), w->w[0], "certification authority", &c, d);
     rc = rc != 0 ? rc : need_cert(w->w[1], NULL, d);
     return rc != 0 ? rc : put(c, "ocsp_cert", json_string(w->w[1]));
 }
@@ -397,28 +477,30 @@ static int ca_ocsp(struct state *s, const struct words *w, struct diag *d)
 static int ca_remove(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *c;
-    int rc = need(table(s, "cas"), w->w[0], "certification authority", &c, d);
+    int rc = need(state_table(s, "cas"), w->w[0], "certification authority", &c, d);
     if (rc != 0)
         return rc;
-    return json_object_del(table(s, "cas"), w->w[0]) == 0 ? 0 : ERR_INTERNAL;
+    return json_object_del(state_table(s, "cas"), w->w[0]) == 0 ? 0 : ERR_INTERNAL;
 }
 
 static int tsa_add(struct state *s, const struct words *w, struct diag *d)
 {
-    int rc = need_free(table(s, "tsas"), w->w[0], "time-stamping authority", d);
+    int rc = check_text("name", w->w[0], false, d);
+    rc = rc != 0 ? rc : check_url(w->w[2], "http://", "https://", d);
+    rc = rc != 0 ? rc : need_free(state_table(s, "tsas"), w->w[0], "time-stamping authority", d);
     rc = rc != 0 ? rc : need_cert(w->w[1], NULL, d);
     return rc != 0 ? rc
-                   : put(table(s, "tsas"), w->w[0],
+                   : put(state_table(s, "tsas"), w->w[0],
                          json_pack("{s:s,s:s}", "url", w->w[2], "cert", w->w[1]));
 }
 
 static int tsa_remove(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *c;
-    int rc = need(table(s, "tsas"), w->w[0], "time-stamping authority", &c, d);
+    int rc = need(state_table(s, "tsas"), w->w[0], "time-stamping authority", &c, d);
     if (rc != 0)
         return rc;
-    return json_object_del(table(s, "tsas"), w->w[0]) == 0 ? 0 : ERR_INTERNAL;
+    return json_object_del(state_table(s, "tsas"), w->w[0]) == 0 ? 0 : ERR_INTERNAL;
 }
 
 static int set_value(struct state *s, const struct words *w, struct diag *d)
@@ -431,10 +513,14 @@ static int set_value(struct state *s, const struct words *w, struct diag *d)
         int rc = need_client(s, w->w[1], d);
         if (rc != 0)
             return rc;
-    } else if (!number && strcmp(w->w[0], "registration_address") != 0) {
+    } else if (strcmp(w->w[0], "registration_address") == 0) {
+        int rc = check_url(w->w[1], "https://", "https://", d);
+        if (rc != 0)
+            return rc;
+    } else if (!number) {
         return diag_set(d, ERR_USAGE, "unknown setting \"%s\"", w->w[0]);
     }
-    return put(table(s, "settings"), w->w[0], json_string(w->w[1]));
+    return put(state_table(s, "settings"), w->w[0], json_string(w->w[1]));
 }
 
 const struct state_verb state_verbs[] = {
@@ -486,12 +572,14 @@ int state_apply(struct state *s, struct slice change, struct diag *d)
     struct words all = {.n = 0}, args = {.n = 0};
     json_t *j = json_parse(change, 1u << 20, d), *v;
     size_t i;
+    bool fit = json_array_size(j) <= WORDS_MAX;
     json_array_foreach(j, i, v)
     {
-        if (json_string_value(v) != NULL && all.n < WORDS_MAX)
+        fit = fit && json_string_value(v) != NULL;
+        if (fit)
             all.w[all.n++] = json_string_value(v);
     }
-    const struct state_verb *verb = all.n < 2 ? NULL : state_verb_find(all.w[0], all.w[1]);
+    const struct state_verb *verb = !fit || all.n < 2 ? NULL : state_verb_find(all.w[0], all.w[1]);
     int rc;
     if (verb == NULL) {
         rc = diag_set(d, ERR_USAGE, "unknown change; see sild authority --help");
@@ -504,233 +592,4 @@ int state_apply(struct state *s, struct slice change, struct diag *d)
     }
     json_decref(j);
     return rc;
-}
-
-/* --- parameters --- */
-
-struct maker {
-    const struct state *s;
-    struct arena *a;
-    struct params_shared *p;
-    struct diag *d;
-};
-
-static struct slice keep(struct maker *m, const char *text)
-{
-    return arena_dup(m->a, slice_str(text));
-}
-
-static struct slice der_of(struct maker *m, const char *base64)
-{
-    struct buf b;
-    buf_init(&b, CHANGE_MAX);
-    struct slice out = SLICE_NONE;
-    struct cert *c = NULL;
-    if (base64_decode(&b, slice_str(base64), true) == 0 &&
-        (c = cert_parse(buf_view(&b), NULL)) != NULL)
-        out = arena_dup(m->a, c->der);
-    cert_free(c);
-    buf_free(&b);
-    return out;
-}
-
-static void make_cas(struct maker *m)
-{
-    const char *name;
-    json_t *o;
-    m->p->cas = arena_zalloc(m->a, json_object_size(table(m->s, "cas")) * sizeof *m->p->cas);
-    m->p->tsas = arena_zalloc(m->a, json_object_size(table(m->s, "tsas")) * sizeof *m->p->tsas);
-    if (m->p->cas == NULL || m->p->tsas == NULL)
-        return;
-    json_object_foreach(table(m->s, "cas"), name, o)
-    {
-        struct params_approved_ca *c = &m->p->cas[m->p->n_cas++];
-        struct params_ocsp *ocsp = arena_zalloc(m->a, sizeof *ocsp);
-        if (ocsp == NULL)
-            return;
-        c->name = keep(m, name);
-        c->profile = keep(m, trust_profile_class(str(o, "profile")));
-        c->top.cert = der_of(m, str(o, "cert"));
-        ocsp->url = keep(m, str(o, "ocsp_url"));
-        if (str(o, "ocsp_cert")[0] != 0)
-            ocsp->cert = der_of(m, str(o, "ocsp_cert"));
-        c->top.ocsp = ocsp;
-        c->top.n_ocsp = 1;
-    }
-    json_object_foreach(table(m->s, "tsas"), name, o)
-    {
-        struct params_tsa *t = &m->p->tsas[m->p->n_tsas++];
-        t->name = keep(m, name);
-        t->url = keep(m, str(o, "url"));
-        t->cert = der_of(m, str(o, "cert"));
-    }
-}
-
-static void make_members(struct maker *m)
-{
-    const char *key, *code;
-    json_t *o, *name;
-    m->p->members =
-        arena_zalloc(m->a, json_object_size(table(m->s, "members")) * sizeof *m->p->members);
-    json_object_foreach(table(m->s, "members"), key, o)
-    {
-        if (m->p->members == NULL)
-            return;
-        struct params_member *p = &m->p->members[m->p->n_members++];
-        json_t *subs = json_object_get(o, "subsystems");
-        const char *slash = strchr(key, '/');
-        p->member_class = arena_dup(m->a, slice_of(key, (size_t)(slash - key)));
-        p->code = keep(m, slash + 1);
-        p->name = keep(m, str(o, "name"));
-        p->class_description =
-            keep(m, str(table(m->s, "classes"), arena_cstr(m->a, p->member_class)));
-        p->sub = arena_zalloc(m->a, json_object_size(subs) * sizeof *p->sub);
-        json_object_foreach(subs, code, name)
-        {
-            if (p->sub != NULL)
-                p->sub[p->n_sub++] =
-                    (struct params_subsystem){keep(m, code), keep(m, json_string_value(name))};
-        }
-    }
-}
-
-/* Indexes of "CLASS/CODE[/SUB]" in the members made before. */
-static struct params_client_ref find_ref(const struct maker *m, const char *id)
-{
-    struct slice rest = slice_str(id), cls, code, sub = SLICE_NONE;
-    struct params_client_ref ref = {-1, -1};
-    if (!slice_next(&rest, '/', &cls) || !slice_next(&rest, '/', &code))
-        return ref;
-    if (rest.p != NULL)
-        sub = rest;
-    for (size_t i = 0; i < m->p->n_members; i++) {
-        const struct params_member *p = &m->p->members[i];
-        if (!slice_eq(p->member_class, cls) || !slice_eq(p->code, code))
-            continue;
-        ref.member = (int32_t)i;
-        for (size_t k = 0; sub.n > 0 && k < p->n_sub; k++)
-            if (slice_eq(p->sub[k].code, sub))
-                ref.sub = (int32_t)k;
-    }
-    return ref;
-}
-
-static void make_server(struct maker *m, const char *key, json_t *o)
-{
-    struct params_server *v = &m->p->servers[m->p->n_servers++];
-    const char *last = strrchr(key, '/');
-    json_t *certs = json_object_get(o, "certs"), *clients = json_object_get(o, "clients"), *e;
-    size_t i;
-    char *owner = arena_cstr(m->a, slice_of(key, (size_t)(last - key)));
-    if (owner == NULL)
-        return;
-    v->owner = find_ref(m, owner).member;
-    v->server_code = keep(m, last + 1);
-    v->address = keep(m, str(o, "address"));
-    v->auth_hashes.v = arena_zalloc(m->a, json_array_size(certs) * sizeof *v->auth_hashes.v);
-    v->clients = arena_zalloc(m->a, json_array_size(clients) * sizeof *v->clients);
-    if (v->auth_hashes.v == NULL || v->clients == NULL)
-        return;
-    json_array_foreach(certs, i, e)
-    {
-        struct slice der = der_of(m, json_string_value(e));
-        struct digest dg;
-        digest_of(DIGEST_SHA256, der, &dg);
-        v->auth_hashes.v[v->auth_hashes.n++] = arena_dup(m->a, digest_slice(&dg));
-    }
-    json_array_foreach(clients, i, e)
-    {
-        v->clients[v->n_clients++] = find_ref(m, json_string_value(e));
-    }
-    v->maintenance = json_object_get(o, "maintenance") != NULL;
-    v->maintenance_message = keep(m, str(o, "maintenance"));
-}
-
-static void make_servers(struct maker *m)
-{
-    const char *key;
-    json_t *o;
-    m->p->servers =
-        arena_zalloc(m->a, json_object_size(table(m->s, "servers")) * sizeof *m->p->servers);
-    json_object_foreach(table(m->s, "servers"), key, o)
-    {
-        if (m->p->servers != NULL)
-            make_server(m, key, o);
-    }
-}
-
-static void client_id(struct maker *m, const char *text, struct id_client *out)
-{
-    char *full = arena_printf(m->a, "%s/%s", m->s->instance, text);
-    if (full == NULL || id_client_from_short(slice_str(full), out) != 0)
-        memset(out, 0, sizeof *out);
-}
-
-static void make_groups(struct maker *m)
-{
-    const char *code;
-    json_t *o, *e;
-    size_t i;
-    m->p->groups =
-        arena_zalloc(m->a, json_object_size(table(m->s, "groups")) * sizeof *m->p->groups);
-    json_object_foreach(table(m->s, "groups"), code, o)
-    {
-        if (m->p->groups == NULL)
-            return;
-        struct params_group *g = &m->p->groups[m->p->n_groups++];
-        json_t *members = json_object_get(o, "members");
-        g->code = keep(m, code);
-        g->description = keep(m, str(o, "description"));
-        g->members = arena_zalloc(m->a, json_array_size(members) * sizeof *g->members);
-        json_array_foreach(members, i, e)
-        {
-            if (g->members != NULL)
-                client_id(m, json_string_value(e), &g->members[g->n_members++]);
-        }
-    }
-}
-
-static void make_classes(struct maker *m)
-{
-    const char *code;
-    json_t *o;
-    m->p->classes =
-        arena_zalloc(m->a, json_object_size(table(m->s, "classes")) * sizeof *m->p->classes);
-    json_object_foreach(table(m->s, "classes"), code, o)
-    {
-        if (m->p->classes != NULL)
-            m->p->classes[m->p->n_classes++] =
-                (struct params_class){keep(m, code), keep(m, json_string_value(o))};
-    }
-}
-
-static int64_t setting(const struct state *s, const char *key, int64_t fallback)
-{
-    uint64_t n;
-    const char *text = str(table(s, "settings"), key);
-    return slice_u64(slice_str(text), &n) ? (int64_t)n : fallback;
-}
-
-int state_params(const struct state *s, struct arena *a, struct params_shared *shared,
-                 struct params_private *priv, struct diag *d)
-{
-    struct maker m = {s, a, shared, d};
-    json_t *settings = table(s, "settings");
-    memset(shared, 0, sizeof *shared);
-    memset(priv, 0, sizeof *priv);
-    shared->instance = keep(&m, s->instance);
-    make_cas(&m);
-    make_members(&m);
-    make_servers(&m);
-    make_groups(&m);
-    make_classes(&m);
-    shared->ocsp_freshness_s = setting(s, "ocsp_freshness", 3600);
-    priv->instance = shared->instance;
-    priv->timestamping_s = setting(s, "timestamping", 60);
-    priv->reg_address = keep(&m, str(settings, "registration_address"));
-    client_id(&m, str(settings, "management"), &priv->management);
-    if (priv->management.member_code.n == 0 || priv->reg_address.n == 0)
-        return diag_set(d, ERR_NOT_FOUND,
-                        "the settings management and registration_address must be set first");
-    return arena_failed(a) ? diag_set(d, ERR_NOMEM, "no memory for the parameters") : 0;
 }
