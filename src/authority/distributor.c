@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GENERATIONS 12 /* older parts are kept for clients that are in the middle of a round */
+#define GENERATIONS 64 /* older parts are kept for clients that are in the middle of a round */
+#define KEPT_MAX (256u << 20)
 #define FILES_MAX 16
 #define SET_MAX (128u << 20)
 
@@ -51,6 +52,20 @@ static int take_set(struct generation *g, struct slice body)
     return 0;
 }
 
+/* The oldest give way to the next: there is a place for it, and memory has a maximum. */
+static void make_room(struct distributor *t, size_t bytes)
+{
+    size_t kept = bytes;
+    for (size_t k = 0; k < t->count; k++) {
+        kept += t->g[(t->newest + GENERATIONS - k) % GENERATIONS].bytes.n;
+        if (k + 1 == GENERATIONS || kept > KEPT_MAX) {
+            for (size_t i = k; i < t->count; i++)
+                buf_free(&t->g[(t->newest + GENERATIONS - i) % GENERATIONS].bytes);
+            t->count = k;
+        }
+    }
+}
+
 static struct slice find(const struct distributor *t, struct slice path)
 {
     for (size_t k = 0; k < t->count; k++) {
@@ -70,14 +85,17 @@ static void on_log_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
         close(f->fd);
     if (f->type != REGISTRAR_FRAME_SET)
         return;
+    make_room(t, f->body.n);
     size_t next = t->count == 0 ? 0 : (t->newest + 1) % GENERATIONS;
     if (take_set(&t->g[next], f->body) != 0) {
         report(REPORT_ERROR, "distributor", "a generation cannot be read");
         return;
     }
-    t->newest = next;
-    if (t->count < GENERATIONS)
+    if (t->g[next].n > 0) {
+        t->newest = next;
         t->count++;
+    }
+    group_ready(t->self); /* with what there is: perhaps nothing is signed yet */
 }
 
 static void on_log_closed(void *ctx, struct ipc *c)
@@ -177,7 +195,6 @@ int distributor_run(struct group_self *self, const char *config_path)
     if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0)
         report_diag(REPORT_WARN, "sandbox", NULL, &d);
     group_begin(self, &events, t);
-    group_ready(self);
     loop_run(t->loop);
     http_server_free(t->server);
     ipc_free(t->log);

@@ -1,4 +1,5 @@
 #include "authority/publish.h"
+#include "authority/state_params.h"
 #include "base/err.h"
 #include "base/hex.h"
 #include "base/timeval.h"

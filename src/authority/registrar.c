@@ -20,6 +20,7 @@
 #define GENERATION_MAX (128u << 20)
 #define KEEP_MS 660000 /* parts stay for clients that read the directory just before it changed */
 #define SOON_MS 20     /* changes that come together make one generation */
+#define GAP_MS 250     /* between generations while changes keep coming */
 
 struct registrar {
     struct group_self *self;
@@ -31,7 +32,10 @@ struct registrar {
     int key_line;
     struct ipc *worker;
     struct loop_timer *timer;
-    struct buf set; /* the newest generation, encoded */
+    bool soon;            /* the timer is for a change, not for the interval */
+    int64_t published_ms; /* monotonic */
+    bool started;         /* keys are here: from now on the distributor is told */
+    struct buf set;       /* the newest generation, encoded; at first one without files */
 };
 
 /* --- a generation --- */
@@ -84,7 +88,7 @@ static void remove_old(struct registrar *r, int version)
 
 static void send_set(struct registrar *r)
 {
-    if (r->worker != NULL && r->set.n > 0 &&
+    if (r->worker != NULL && r->started &&
         ipc_send(r->worker, REGISTRAR_FRAME_SET, 0, 0, buf_view(&r->set), -1, false) != 0)
         report(REPORT_ERROR, "publish", "a generation could not be handed to the distributor");
 }
@@ -106,27 +110,34 @@ static void publish(void *ctx)
     struct arena *a = arena_new(GENERATION_MAX);
     struct diag d = {0};
     r->timer = NULL;
+    r->soon = false;
+    r->published_ms = loop_mono_ms(r->loop);
     set = a == NULL ? NULL : arena_zalloc(a, sizeof *set);
     int rc = set == NULL
                  ? ERR_NOMEM
                  : publish_make(&r->conf, r->state, &r->keys, loop_wall_ms(r->loop), a, set, &d);
-    rc = rc != 0 ? rc : write_files(r, set, &d);
     if (rc == 0) {
         encode(r, set);
         send_set(r);
         for (int v = PUBLISH_VERSION_MIN; v <= PUBLISH_VERSION_MAX; v++)
             remove_old(r, v);
-    } else {
-        report_diag(rc == ERR_NOT_FOUND ? REPORT_INFO : REPORT_ERROR, "publish", NULL, &d);
+        /* The distributor serves from memory: a disk that is full ends no configuration. */
+        rc = write_files(r, set, &d);
     }
+    if (rc != 0)
+        report_diag(rc == ERR_NOT_FOUND ? REPORT_INFO : REPORT_ERROR, "publish", NULL, &d);
     arena_free(a);
     r->timer = loop_timer_start(r->loop, r->conf.interval_ms, publish, r);
 }
 
 static void publish_soon(struct registrar *r)
 {
+    if (r->soon)
+        return;
+    int64_t gap = r->published_ms + GAP_MS - loop_mono_ms(r->loop);
     loop_timer_cancel(r->timer);
-    r->timer = loop_timer_start(r->loop, SOON_MS, publish, r);
+    r->soon = true;
+    r->timer = loop_timer_start(r->loop, gap > SOON_MS ? gap : SOON_MS, publish, r);
 }
 
 /* --- commands: a JSON array of words is a change; "show", "anchor", "anchor external" --- */
@@ -170,10 +181,10 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
         buf_reset(&answer);
         buf_printf(&answer, "%s\n", d.text);
     }
-    int code = rc == 0           ? EXIT_DONE
-               : rc == ERR_USAGE ? EXIT_USE
-               : rc == ERR_IO    ? EXIT_COULD_NOT
-                                 : EXIT_NO;
+    int code = rc == 0                                   ? EXIT_DONE
+               : rc == ERR_USAGE                         ? EXIT_USE
+               : rc == ERR_NOT_FOUND || rc == ERR_EXISTS ? EXIT_NO
+                                                         : EXIT_COULD_NOT;
     group_answer(r->self, id, code, buf_view(&answer));
     buf_free(&answer);
 }
@@ -251,7 +262,9 @@ static void take_keys(struct registrar *r, int fd)
         report_diag(REPORT_ERROR, "keys", NULL, &d);
         return;
     }
-    publish_soon(r);
+    publish(r);
+    r->started = true;
+    send_set(r);
     group_ready(r->self);
 }
 
@@ -283,6 +296,7 @@ int registrar_run(struct group_self *self, const char *config_path)
     struct registrar r = {.self = self, .loop = group_loop(self), .key_line = -1};
     struct diag d = {0};
     buf_init(&r.set, GENERATION_MAX);
+    wr_u32(&r.set, 0);
     if (open_state(&r, config_path, &d) != 0) {
         report_diag(REPORT_ERROR, "start", NULL, &d);
         return EXIT_COULD_NOT;

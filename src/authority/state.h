@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/diag.h"
-#include "xroad/params.h"
+#include "wire/json.h"
 
 enum state_record {
     STATE_CHANGE = 1,
@@ -35,10 +35,11 @@ const struct state_verb *state_verb_find(const char *noun, const char *verb);
 /* Applies one change, or refuses it with a sentence and changes nothing: ERR_USAGE, ERR_NOT_FOUND,
  * ERR_EXISTS. */
 int state_apply(struct state *s, struct slice change_json, struct diag *d) MUST_USE;
-/* The parameters, in the arena. sha1: authCertHash for version 2. */
-int state_params(const struct state *s, struct arena *a, struct params_shared *shared,
-                 struct params_private *priv, struct diag *d) MUST_USE;
 /* The whole state as indented JSON, for people. */
 void state_print(const struct state *s, struct buf *out);
+
+/* One table of the state (names and forms: head of state.c), borrowed. */
+json_t *state_table(const struct state *s, const char *name);
+const char *state_instance(const struct state *s);
 
 #endif

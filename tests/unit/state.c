@@ -1,6 +1,6 @@
 /* The authority's state: words that fit change it, words that do not are refused and change
  * nothing. */
-#include "authority/state.h"
+#include "authority/state_params.h"
 #include "base/err.h"
 #include "test.h"
 
@@ -80,6 +80,25 @@ TEST(what_does_not_fit_is_refused_and_changes_nothing)
         {"[\"group\",\"join\",\"none\",\"GOV/1\"]", ERR_NOT_FOUND},
         {"[\"maintenance\",\"off\",\"GOV/1/ss\"]", ERR_NOT_FOUND},
         {"[\"setting\",\"set\",\"ocsp_freshness\",\"soon\"]", ERR_USAGE},
+        {"[\"setting\",\"set\",\"management\",\"GOV/9\"]", ERR_NOT_FOUND},
+        {"[\"setting\",\"set\",\"registration_address\",\"http://cs.example.zz/\"]", ERR_USAGE},
+        {"[\"setting\",\"set\",\"no_such\",\"1\"]", ERR_USAGE},
+        {"[\"member\",\"add\",\"GOV\",\"2\",\"Bell \\u0007\"]", ERR_USAGE},
+        {"[\"member\",\"add\",\"GOV\",\"2\",\"Two\\nlines\"]", ERR_USAGE},
+        {"[\"member\",\"add\",\"GOV\",\"2\",\"\\uffff\"]", ERR_USAGE},
+        {"[\"member\",\"add\",\"GOV\",\"2\",\"\"]", ERR_USAGE},
+        {"[\"class\",\"add\",\"NEW\",\"\\u0001\"]", ERR_USAGE},
+        {"[\"subsystem\",\"add\",\"GOV/1\",\"new\",\"\\u0001\"]", ERR_USAGE},
+        {"[\"group\",\"add\",\"new\",\"\\u0001\"]", ERR_USAGE},
+        {"[\"maintenance\",\"on\",\"GOV/1/ss\",\"\\u0001\"]", ERR_USAGE},
+        {"[\"server\",\"add\",\"GOV/1\",\"s2\",\"http://127.0.0.1/\"]", ERR_USAGE},
+        {"[\"server\",\"address\",\"GOV/1/ss\",\"\"]", ERR_USAGE},
+        {"[\"client\",\"add\",\"GOV/1/ss\",\"GOV/1\"]", ERR_EXISTS},
+        {"[\"tsa\",\"add\",\"T\",\"AQID\",\"http://tsa.example.zz\"]", ERR_USAGE},
+        {"[\"ca\",\"remove\",\"none\"]", ERR_NOT_FOUND},
+        {"[\"member\",\"add\",\"GOV\",\"2\",3]", ERR_USAGE},
+        {"[1,2]", ERR_USAGE},
+        {"{}", ERR_USAGE},
         {"[\"no\",\"such\"]", ERR_USAGE},
         {"not json", ERR_USAGE},
     };
@@ -100,6 +119,8 @@ TEST(what_does_not_fit_is_refused_and_changes_nothing)
 TEST(what_was_added_can_be_taken_out_in_order)
 {
     static const char *const words[] = {
+        "[\"member\",\"add\",\"GOV\",\"2\",\"Two\"]",
+        "[\"setting\",\"set\",\"management\",\"GOV/2\"]",
         "[\"group\",\"leave\",\"g\",\"GOV/1/reg\"]",
         "[\"client\",\"remove\",\"GOV/1/ss\",\"GOV/1/reg\"]",
         "[\"maintenance\",\"on\",\"GOV/1/ss\",\"back soon\"]",
@@ -113,6 +134,34 @@ TEST(what_was_added_can_be_taken_out_in_order)
         struct diag d = {0};
         if (say(s, words[i], &d) != 0)
             FAIL("%s: %s", words[i], d.text);
+    }
+    state_free(s);
+}
+
+/* The provider of the management services stays for as long as the setting names it. */
+TEST(who_is_still_needed_is_not_taken_out)
+{
+    static const struct {
+        const char *words;
+        int code;
+    } rows[] = {
+        {"[\"member\",\"add\",\"GOV\",\"2\",\"Two\"]", 0},
+        {"[\"subsystem\",\"add\",\"GOV/2\",\"manage\"]", 0},
+        {"[\"setting\",\"set\",\"management\",\"GOV/2/manage\"]", 0},
+        {"[\"subsystem\",\"remove\",\"GOV/2\",\"manage\"]", ERR_EXISTS},
+        {"[\"member\",\"remove\",\"GOV/2\"]", ERR_EXISTS},
+        {"[\"setting\",\"set\",\"management\",\"GOV/2\"]", 0},
+        {"[\"subsystem\",\"remove\",\"GOV/2\",\"manage\"]", 0},
+        {"[\"member\",\"remove\",\"GOV/2\"]", ERR_EXISTS},
+        {"[\"setting\",\"set\",\"management\",\"GOV/1\"]", 0},
+        {"[\"member\",\"remove\",\"GOV/2\"]", 0},
+    };
+    struct state *s = small();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct diag d = {0};
+        int rc = say(s, rows[i].words, &d);
+        if (rc != rows[i].code)
+            FAIL("%s: %s", rows[i].words, err_name(rc));
     }
     state_free(s);
 }
