@@ -1,4 +1,4 @@
-#include "authority/state_inner.h"
+#include "authority/state.h"
 #include "base/base64.h"
 #include "base/err.h"
 #include "crypto/cert.h"
@@ -7,6 +7,23 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#define CHANGE_MAX 65536
+#define TEXT_MAX 1000 /* octets of a name, a description, a URL */
+
+/*
+ * The state is one JSON object, so that it can be printed as it is:
+ *   classes  {CODE: description}          members {"CLASS/CODE": {name, subsystems: {CODE: name}}}
+ *   servers  {"CLASS/CODE/SERVER": {address, certs: [base64], clients: [short id], maintenance?}}
+ *   groups   {CODE: {description, members: [short id]}}
+ *   cas      {NAME: {cert, profile, ocsp_url, ocsp_cert?, cost?}}   tsas {NAME: {url, cert}}
+ *   settings {KEY: value}
+ * Objects keep the order of insertion, which is the order in the configuration.
+ */
+struct state {
+    char *instance;
+    json_t *j;
+};
 
 #define WORDS_MAX 10
 struct words {
@@ -49,6 +66,16 @@ void state_print(const struct state *s, struct buf *out)
     buf_byte(out, '\n');
 }
 
+json_t *state_table(const struct state *s, const char *name)
+{
+    return json_object_get(s->j, name);
+}
+
+const char *state_instance(const struct state *s)
+{
+    return s->instance;
+}
+
 /* --- checks that verbs share --- */
 
 static int check_part(const char *what, const char *text, struct diag *d)
@@ -59,6 +86,42 @@ static int check_part(const char *what, const char *text, struct diag *d)
                         "not have",
                         what, text);
     return 0;
+}
+
+/* Names and the like: what an XML document can hold, on one line. */
+static int check_text(const char *what, const char *text, bool may_be_empty, struct diag *d)
+{
+    bool clean = (may_be_empty || text[0] != 0) && strlen(text) <= TEXT_MAX &&
+                 strstr(text, "\xEF\xBF\xBE") == NULL && strstr(text, "\xEF\xBF\xBF") == NULL;
+    for (const char *p = text; clean && *p != 0; p++)
+        clean = (unsigned char)*p >= 0x20 && *p != 0x7F;
+    return clean
+               ? 0
+               : diag_set(d, ERR_USAGE, "the %s is empty, over %d octets, or not one line of text",
+                          what, TEXT_MAX);
+}
+
+/* A host name or an IP address, without port. */
+static int check_address(const char *text, struct diag *d)
+{
+    if (check_text("address", text, false, d) != 0)
+        return ERR_USAGE;
+    return strlen(text) <= 255 && strpbrk(text, " \"#%/<>?@[\\]^`{|}") == NULL
+               ? 0
+               : diag_set(d, ERR_USAGE, "\"%.255s\" is no host name and no IP address", text);
+}
+
+static int check_url(const char *text, const char *scheme, const char *other, struct diag *d)
+{
+    size_t n = strncmp(text, scheme, strlen(scheme)) == 0 ? strlen(scheme)
+               : strncmp(text, other, strlen(other)) == 0 ? strlen(other)
+                                                          : 0;
+    if (check_text("URL", text, false, d) != 0)
+        return ERR_USAGE;
+    return n > 0 && text[n] != 0 && text[n] != '/' && text[n] != ':' &&
+                   strpbrk(text, " \"<>\\^`{|}") == NULL
+               ? 0
+               : diag_set(d, ERR_USAGE, "\"%.255s\" is no URL that begins with %s", text, scheme);
 }
 
 static int need(json_t *where, const char *key, const char *what, json_t **out, struct diag *d)
@@ -96,7 +159,7 @@ static int need_client(const struct state *s, const char *id, struct diag *d)
 static int need_cert(const char *base64, struct cert **out, struct diag *d)
 {
     struct buf der;
-    buf_init(&der, STATE_CHANGE_MAX);
+    buf_init(&der, CHANGE_MAX);
     int rc = base64_decode(&der, slice_str(base64), true);
     struct cert *c = rc == 0 ? cert_parse(buf_view(&der), d) : NULL;
     buf_free(&der);
@@ -144,7 +207,7 @@ static int put(json_t *where, const char *key, json_t *value)
     return value != NULL && json_object_set_new(where, key, value) == 0 ? 0 : ERR_NOMEM;
 }
 
-/* Is the client still named by a server or group? */
+/* Is the client still named by a server, a group or a setting? */
 static bool in_use(const struct state *s, const char *id)
 {
     const char *key;
@@ -160,7 +223,9 @@ static bool in_use(const struct state *s, const char *id)
         if (array_has(json_object_get(o, "members"), id, &at))
             return true;
     }
-    return false;
+    const char *management =
+        json_string_value(json_object_get(state_table(s, "settings"), "management"));
+    return management != NULL && strcmp(management, id) == 0;
 }
 
 /* --- the verbs; w->w[0] is the first argument --- */
@@ -168,6 +233,7 @@ static bool in_use(const struct state *s, const char *id)
 static int class_add(struct state *s, const struct words *w, struct diag *d)
 {
     int rc = check_part("class", w->w[0], d);
+    rc = rc != 0 ? rc : check_text("description", w->w[1], false, d);
     rc = rc != 0 ? rc : need_free(state_table(s, "classes"), w->w[0], "class", d);
     return rc != 0 ? rc : put(state_table(s, "classes"), w->w[0], json_string(w->w[1]));
 }
@@ -178,6 +244,7 @@ static int member_add(struct state *s, const struct words *w, struct diag *d)
     json_t *c;
     int rc = need(state_table(s, "classes"), w->w[0], "class", &c, d);
     rc = rc != 0 ? rc : check_part("member code", w->w[1], d);
+    rc = rc != 0 ? rc : check_text("name", w->w[2], false, d);
     if (rc != 0)
         return rc;
     snprintf(key, sizeof key, "%s/%s", w->w[0], w->w[1]);
@@ -197,8 +264,11 @@ static int member_remove(struct state *s, const struct words *w, struct diag *d)
     if (rc != 0)
         return rc;
     if (json_object_size(json_object_get(m, "subsystems")) > 0 || in_use(s, w->w[0]))
-        return diag_set(d, ERR_EXISTS, "member %s still has subsystems, servers or groups",
-                        w->w[0]);
+        return diag_set(
+            d, ERR_EXISTS,
+            "member %s still has subsystems, is a client, in a group, or the provider of "
+            "management services",
+            w->w[0]);
     json_object_foreach(state_table(s, "servers"), key, o)
     {
         if (strncmp(key, w->w[0], n) == 0 && key[n] == '/')
@@ -212,6 +282,7 @@ static int subsystem_add(struct state *s, const struct words *w, struct diag *d)
     json_t *m;
     int rc = need(state_table(s, "members"), w->w[0], "member", &m, d);
     rc = rc != 0 ? rc : check_part("subsystem", w->w[1], d);
+    rc = rc != 0 ? rc : check_text("name", w->n > 2 ? w->w[2] : "", true, d);
     rc = rc != 0 ? rc : need_free(json_object_get(m, "subsystems"), w->w[1], "subsystem", d);
     return rc != 0 ? rc
                    : put(json_object_get(m, "subsystems"), w->w[1],
@@ -228,7 +299,10 @@ static int subsystem_remove(struct state *s, const struct words *w, struct diag 
         return rc;
     snprintf(id, sizeof id, "%s/%s", w->w[0], w->w[1]);
     if (in_use(s, id))
-        return diag_set(d, ERR_EXISTS, "subsystem %s is still a client or in a group", id);
+        return diag_set(d, ERR_EXISTS,
+                        "subsystem %s is still a client, in a group, or the provider of management "
+                        "services",
+                        id);
     return json_object_del(json_object_get(m, "subsystems"), w->w[1]) == 0 ? 0 : ERR_INTERNAL;
 }
 
@@ -238,6 +312,7 @@ static int server_add(struct state *s, const struct words *w, struct diag *d)
     json_t *m;
     int rc = need(state_table(s, "members"), w->w[0], "member", &m, d);
     rc = rc != 0 ? rc : check_part("server code", w->w[1], d);
+    rc = rc != 0 ? rc : check_address(w->w[2], d);
     if (rc != 0)
         return rc;
     snprintf(key, sizeof key, "%s/%s", w->w[0], w->w[1]);
@@ -260,6 +335,7 @@ static int server_address(struct state *s, const struct words *w, struct diag *d
 {
     json_t *v;
     int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
+    rc = rc != 0 ? rc : check_address(w->w[1], d);
     return rc != 0 ? rc : put(v, "address", json_string(w->w[1]));
 }
 
@@ -267,6 +343,7 @@ static int maintenance_on(struct state *s, const struct words *w, struct diag *d
 {
     json_t *v;
     int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
+    rc = rc != 0 ? rc : check_text("message", w->n > 1 ? w->w[1] : "", true, d);
     return rc != 0 ? rc : put(v, "maintenance", json_string(w->n > 1 ? w->w[1] : ""));
 }
 
@@ -277,6 +354,21 @@ static int maintenance_off(struct state *s, const struct words *w, struct diag *
     if (rc == 0 && json_object_del(v, "maintenance") != 0)
         rc = diag_set(d, ERR_NOT_FOUND, "server %s is not in maintenance mode", w->w[0]);
     return rc;
+}
+
+/* A certificate says which server its holder is: one, then. */
+static int need_single(const struct state *s, const char *cert, struct diag *d)
+{
+    const char *key;
+    json_t *o;
+    size_t at;
+    json_object_foreach(state_table(s, "servers"), key, o)
+    {
+        if (array_has(json_object_get(o, "certs"), cert, &at))
+            return diag_set(d, ERR_EXISTS, "this certificate is registered for server %s already",
+                            key);
+    }
+    return 0;
 }
 
 static int cert_change(struct state *s, const struct words *w, bool add, struct diag *d)
@@ -294,6 +386,9 @@ static int cert_change(struct state *s, const struct words *w, bool add, struct 
     if (rc != 0)
         return rc;
     json_t *certs = json_object_get(v, "certs");
+    rc = add ? need_single(s, w->w[1], d) : 0;
+    if (rc != 0)
+        return rc;
     return add ? array_add(certs, w->w[1], "this certificate", d)
                : array_remove(certs, w->w[1], "this certificate", d);
 }
@@ -311,8 +406,13 @@ static int cert_remove(struct state *s, const struct words *w, struct diag *d)
 static int client_add(struct state *s, const struct words *w, struct diag *d)
 {
     json_t *v;
+    size_t n = strlen(w->w[1]);
     int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
     rc = rc != 0 ? rc : need_client(s, w->w[1], d);
+    if (rc == 0 && strncmp(w->w[0], w->w[1], n) == 0 && w->w[0][n] == '/' &&
+        strchr(w->w[0] + n + 1, '/') == NULL)
+        rc = diag_set(d, ERR_EXISTS, "%s owns the server: an owner is no client of its own",
+                      w->w[1]);
     return rc != 0 ? rc : array_add(json_object_get(v, "clients"), w->w[1], "this client", d);
 }
 
@@ -326,6 +426,7 @@ static int client_remove(struct state *s, const struct words *w, struct diag *d)
 static int group_add(struct state *s, const struct words *w, struct diag *d)
 {
     int rc = check_part("group", w->w[0], d);
+    rc = rc != 0 ? rc : check_text("description", w->w[1], false, d);
     rc = rc != 0 ? rc : need_free(state_table(s, "groups"), w->w[0], "group", d);
     return rc != 0 ? rc
                    : put(state_table(s, "groups"), w->w[0],
@@ -349,8 +450,14 @@ static int group_leave(struct state *s, const struct words *w, struct diag *d)
 
 static int ca_add(struct state *s, const struct words *w, struct diag *d)
 {
-    int rc = need_free(state_table(s, "cas"), w->w[0], "certification authority", d);
-    rc = rc != 0 ? rc : need_cert(w->w[1], NULL, d);
+    struct cert *c = NULL;
+    int rc = check_text("name", w->w[0], false, d);
+    rc = rc != 0 ? rc : need_free(state_table(s, "cas"), w->w[0], "certification authority", d);
+    rc = rc != 0 ? rc : need_cert(w->w[1], &c, d);
+    if (rc == 0 && !c->is_ca)
+        rc = diag_set(d, ERR_USAGE, "this is no certificate of a certification authority");
+    cert_free(c);
+    rc = rc != 0 ? rc : check_url(w->w[3], "http://", "https://", d);
     if (rc == 0 && trust_profile_class(w->w[2]) == NULL)
         rc = diag_set(d, ERR_USAGE, "unknown certificate profile \"%s\"", w->w[2]);
     return rc != 0 ? rc
@@ -378,7 +485,9 @@ static int ca_remove(struct state *s, const struct words *w, struct diag *d)
 
 static int tsa_add(struct state *s, const struct words *w, struct diag *d)
 {
-    int rc = need_free(state_table(s, "tsas"), w->w[0], "time-stamping authority", d);
+    int rc = check_text("name", w->w[0], false, d);
+    rc = rc != 0 ? rc : check_url(w->w[2], "http://", "https://", d);
+    rc = rc != 0 ? rc : need_free(state_table(s, "tsas"), w->w[0], "time-stamping authority", d);
     rc = rc != 0 ? rc : need_cert(w->w[1], NULL, d);
     return rc != 0 ? rc
                    : put(state_table(s, "tsas"), w->w[0],
@@ -404,7 +513,11 @@ static int set_value(struct state *s, const struct words *w, struct diag *d)
         int rc = need_client(s, w->w[1], d);
         if (rc != 0)
             return rc;
-    } else if (!number && strcmp(w->w[0], "registration_address") != 0) {
+    } else if (strcmp(w->w[0], "registration_address") == 0) {
+        int rc = check_url(w->w[1], "https://", "https://", d);
+        if (rc != 0)
+            return rc;
+    } else if (!number) {
         return diag_set(d, ERR_USAGE, "unknown setting \"%s\"", w->w[0]);
     }
     return put(state_table(s, "settings"), w->w[0], json_string(w->w[1]));
@@ -459,12 +572,14 @@ int state_apply(struct state *s, struct slice change, struct diag *d)
     struct words all = {.n = 0}, args = {.n = 0};
     json_t *j = json_parse(change, 1u << 20, d), *v;
     size_t i;
+    bool fit = json_array_size(j) <= WORDS_MAX;
     json_array_foreach(j, i, v)
     {
-        if (json_string_value(v) != NULL && all.n < WORDS_MAX)
+        fit = fit && json_string_value(v) != NULL;
+        if (fit)
             all.w[all.n++] = json_string_value(v);
     }
-    const struct state_verb *verb = all.n < 2 ? NULL : state_verb_find(all.w[0], all.w[1]);
+    const struct state_verb *verb = !fit || all.n < 2 ? NULL : state_verb_find(all.w[0], all.w[1]);
     int rc;
     if (verb == NULL) {
         rc = diag_set(d, ERR_USAGE, "unknown change; see sild authority --help");

@@ -1,4 +1,4 @@
-#include "authority/state_inner.h"
+#include "authority/state_params.h"
 #include "base/base64.h"
 #include "base/err.h"
 #include "crypto/cert.h"
@@ -6,12 +6,20 @@
 
 #include <string.h>
 
+#define CERT_MAX 65536
+
 struct maker {
     const struct state *s;
     struct arena *a;
     struct params_shared *p;
     struct diag *d;
 };
+
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *v = json_string_value(json_object_get(o, key));
+    return v == NULL ? "" : v;
+}
 
 static struct slice keep(struct maker *m, const char *text)
 {
@@ -21,7 +29,7 @@ static struct slice keep(struct maker *m, const char *text)
 static struct slice der_of(struct maker *m, const char *base64)
 {
     struct buf b;
-    buf_init(&b, STATE_CHANGE_MAX);
+    buf_init(&b, CERT_MAX);
     struct slice out = SLICE_NONE;
     struct cert *c = NULL;
     if (base64_decode(&b, slice_str(base64), true) == 0 &&
@@ -48,11 +56,11 @@ static void make_cas(struct maker *m)
         if (ocsp == NULL)
             return;
         c->name = keep(m, name);
-        c->profile = keep(m, trust_profile_class(state_text(o, "profile")));
-        c->top.cert = der_of(m, state_text(o, "cert"));
-        ocsp->url = keep(m, state_text(o, "ocsp_url"));
-        if (state_text(o, "ocsp_cert")[0] != 0)
-            ocsp->cert = der_of(m, state_text(o, "ocsp_cert"));
+        c->profile = keep(m, trust_profile_class(text_of(o, "profile")));
+        c->top.cert = der_of(m, text_of(o, "cert"));
+        ocsp->url = keep(m, text_of(o, "ocsp_url"));
+        if (text_of(o, "ocsp_cert")[0] != 0)
+            ocsp->cert = der_of(m, text_of(o, "ocsp_cert"));
         c->top.ocsp = ocsp;
         c->top.n_ocsp = 1;
     }
@@ -60,8 +68,8 @@ static void make_cas(struct maker *m)
     {
         struct params_tsa *t = &m->p->tsas[m->p->n_tsas++];
         t->name = keep(m, name);
-        t->url = keep(m, state_text(o, "url"));
-        t->cert = der_of(m, state_text(o, "cert"));
+        t->url = keep(m, text_of(o, "url"));
+        t->cert = der_of(m, text_of(o, "cert"));
     }
 }
 
@@ -80,9 +88,9 @@ static void make_members(struct maker *m)
         const char *slash = strchr(key, '/');
         p->member_class = arena_dup(m->a, slice_of(key, (size_t)(slash - key)));
         p->code = keep(m, slash + 1);
-        p->name = keep(m, state_text(o, "name"));
+        p->name = keep(m, text_of(o, "name"));
         p->class_description =
-            keep(m, state_text(state_table(m->s, "classes"), arena_cstr(m->a, p->member_class)));
+            keep(m, text_of(state_table(m->s, "classes"), arena_cstr(m->a, p->member_class)));
         p->sub = arena_zalloc(m->a, json_object_size(subs) * sizeof *p->sub);
         json_object_foreach(subs, code, name)
         {
@@ -125,7 +133,7 @@ static void make_server(struct maker *m, const char *key, json_t *o)
         return;
     v->owner = find_ref(m, owner).member;
     v->server_code = keep(m, last + 1);
-    v->address = keep(m, state_text(o, "address"));
+    v->address = keep(m, text_of(o, "address"));
     v->auth_hashes.v = arena_zalloc(m->a, json_array_size(certs) * sizeof *v->auth_hashes.v);
     v->clients = arena_zalloc(m->a, json_array_size(clients) * sizeof *v->clients);
     if (v->auth_hashes.v == NULL || v->clients == NULL)
@@ -142,7 +150,7 @@ static void make_server(struct maker *m, const char *key, json_t *o)
         v->clients[v->n_clients++] = find_ref(m, json_string_value(e));
     }
     v->maintenance = json_object_get(o, "maintenance") != NULL;
-    v->maintenance_message = keep(m, state_text(o, "maintenance"));
+    v->maintenance_message = keep(m, text_of(o, "maintenance"));
 }
 
 static void make_servers(struct maker *m)
@@ -160,7 +168,7 @@ static void make_servers(struct maker *m)
 
 static void client_id(struct maker *m, const char *text, struct id_client *out)
 {
-    char *full = arena_printf(m->a, "%s/%s", m->s->instance, text);
+    char *full = arena_printf(m->a, "%s/%s", state_instance(m->s), text);
     if (full == NULL || id_client_from_short(slice_str(full), out) != 0)
         memset(out, 0, sizeof *out);
 }
@@ -179,7 +187,7 @@ static void make_groups(struct maker *m)
         struct params_group *g = &m->p->groups[m->p->n_groups++];
         json_t *members = json_object_get(o, "members");
         g->code = keep(m, code);
-        g->description = keep(m, state_text(o, "description"));
+        g->description = keep(m, text_of(o, "description"));
         g->members = arena_zalloc(m->a, json_array_size(members) * sizeof *g->members);
         json_array_foreach(members, i, e)
         {
@@ -206,7 +214,7 @@ static void make_classes(struct maker *m)
 static int64_t setting(const struct state *s, const char *key, int64_t fallback)
 {
     uint64_t n;
-    const char *text = state_text(state_table(s, "settings"), key);
+    const char *text = text_of(state_table(s, "settings"), key);
     return slice_u64(slice_str(text), &n) ? (int64_t)n : fallback;
 }
 
@@ -217,7 +225,7 @@ int state_params(const struct state *s, struct arena *a, struct params_shared *s
     json_t *settings = state_table(s, "settings");
     memset(shared, 0, sizeof *shared);
     memset(priv, 0, sizeof *priv);
-    shared->instance = keep(&m, s->instance);
+    shared->instance = keep(&m, state_instance(s));
     make_cas(&m);
     make_members(&m);
     make_servers(&m);
@@ -226,8 +234,8 @@ int state_params(const struct state *s, struct arena *a, struct params_shared *s
     shared->ocsp_freshness_s = setting(s, "ocsp_freshness", 3600);
     priv->instance = shared->instance;
     priv->timestamping_s = setting(s, "timestamping", 60);
-    priv->reg_address = keep(&m, state_text(settings, "registration_address"));
-    client_id(&m, state_text(settings, "management"), &priv->management);
+    priv->reg_address = keep(&m, text_of(settings, "registration_address"));
+    client_id(&m, text_of(settings, "management"), &priv->management);
     if (priv->management.member_code.n == 0 || priv->reg_address.n == 0)
         return diag_set(d, ERR_NOT_FOUND,
                         "the settings management and registration_address must be set first");

@@ -56,9 +56,11 @@ void asic_report_free(struct asic_report *r);
 /* Text as a person reads it (valid, who to whom, when, attachments), or JSON. */
 void asic_report_print(const struct asic_report *r, bool json, struct buf *out);
 
-/* Batch time-stamp's imprint data and chains over signature documents: thin over hashchain_build.
+/*
+ * A batch time-stamp over signature documents: the result document (what is stamped) and the chain
+ * of document `which`; either may be NULL. The same digests always give the same octets.
  */
-int asic_timestamp_tree(const struct digest *signature_hashes, size_t n, struct buf *result,
-                        struct buf *chains) MUST_USE;
+int asic_timestamp_tree(const struct digest *signature_hashes, size_t n, size_t which,
+                        struct buf *result, struct buf *chain) MUST_USE;
 
 #endif

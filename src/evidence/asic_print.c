@@ -161,20 +161,9 @@ void asic_file_name(struct slice query_id, bool response, uint64_t seq, struct b
     buf_str(out, ".asice");
 }
 
-int asic_timestamp_tree(const struct digest *signature_hashes, size_t n, struct buf *result,
-                        struct buf *chains)
+int asic_timestamp_tree(const struct digest *signature_hashes, size_t n, size_t which,
+                        struct buf *result, struct buf *chain)
 {
-    if (n == 0 || n > HASHCHAIN_MESSAGES_MAX)
-        return ERR_USAGE;
-    struct hashchain_message *m = calloc(n, sizeof *m);
-    if (m == NULL)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < n; i++) {
-        m[i].n = 1;
-        m[i].name[0] = SLICE_LIT("/META-INF/signatures.xml");
-        m[i].digest[0] = signature_hashes[i];
-    }
-    int rc = hashchain_build(DIGEST_SHA512, m, n, "/ts-hashchain.xml#STEP0", result, chains);
-    free(m);
-    return rc;
+    return hashchain_over(DIGEST_SHA512, signature_hashes, n, "/META-INF/signatures.xml",
+                          "/ts-hashchain.xml#STEP0", which, result, chain);
 }

@@ -34,6 +34,14 @@ struct hashchain_message {
 int hashchain_build(enum digest_alg alg, const struct hashchain_message *m, size_t n,
                     const char *result_uri, struct buf *result, struct buf *chains) MUST_USE;
 
+/*
+ * The same tree over files of one name each, of which only the digests are at hand: the result
+ * document and the chain of file `which` (either may be NULL).
+ */
+int hashchain_over(enum digest_alg alg, const struct digest *leaf, size_t n, const char *name,
+                   const char *result_uri, size_t which, struct buf *result,
+                   struct buf *chain) MUST_USE;
+
 /* Known digests of parts (live messages), and files of a container. */
 struct hashchain_input {
     struct slice name; /* "/message.xml" */

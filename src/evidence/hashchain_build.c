@@ -73,18 +73,18 @@ void hashchain_step(enum digest_alg alg, const struct digest *items, size_t n, s
 
 struct tree {
     enum digest_alg alg;
-    const struct hashchain_message *m;
+    bool one_part; /* there is one message, and it has one part */
     size_t levels; /* number of levels, the root's included */
     size_t count[LEVELS_MAX];
     struct digest *node[LEVELS_MAX];
     struct digest *memory;
 };
 
-static int tree_make(struct tree *t, enum digest_alg alg, const struct hashchain_message *m,
-                     size_t n)
+/* The tree's shape, its leaves still to be filled in. */
+static int tree_plant(struct tree *t, enum digest_alg alg, size_t n)
 {
     size_t total = 0;
-    *t = (struct tree){.alg = alg, .m = m};
+    *t = (struct tree){.alg = alg};
     for (size_t c = n;; c = (c + 1) / 2) {
         t->count[t->levels++] = c;
         total += c;
@@ -95,21 +95,36 @@ static int tree_make(struct tree *t, enum digest_alg alg, const struct hashchain
     if (t->memory == NULL)
         return ERR_NOMEM;
     t->node[0] = t->memory;
+    return 0;
+}
+
+static void tree_raise(struct tree *t)
+{
+    for (size_t k = 1; k < t->levels; k++) {
+        t->node[k] = t->node[k - 1] + t->count[k - 1];
+        for (size_t i = 0; i < t->count[k]; i++) {
+            if (2 * i + 1 < t->count[k - 1])
+                hashchain_step(t->alg, &t->node[k - 1][2 * i], 2, &t->node[k][i]);
+            else
+                t->node[k][i] = t->node[k - 1][2 * i];
+        }
+    }
+}
+
+static int tree_make(struct tree *t, enum digest_alg alg, const struct hashchain_message *m,
+                     size_t n)
+{
+    int rc = tree_plant(t, alg, n);
+    if (rc != 0)
+        return rc;
     for (size_t i = 0; i < n; i++) {
         if (m[i].n == 1)
             t->node[0][i] = m[i].digest[0];
         else
             hashchain_step(alg, m[i].digest, m[i].n, &t->node[0][i]);
     }
-    for (size_t k = 1; k < t->levels; k++) {
-        t->node[k] = t->node[k - 1] + t->count[k - 1];
-        for (size_t i = 0; i < t->count[k]; i++) {
-            if (2 * i + 1 < t->count[k - 1])
-                hashchain_step(alg, &t->node[k - 1][2 * i], 2, &t->node[k][i]);
-            else
-                t->node[k][i] = t->node[k - 1][2 * i];
-        }
-    }
+    t->one_part = n == 1 && m[0].n == 1;
+    tree_raise(t);
     return 0;
 }
 
@@ -149,8 +164,8 @@ static void put_step_end(struct buf *b)
 
 /* The step of a node with two children, of which the `right` one (or the left) leads to the leaf.
  * Below it stands another step, unless `last`. */
-static void put_node(struct buf *b, const struct tree *t, size_t leaf, size_t level, size_t step,
-                     bool last)
+static void put_node(struct buf *b, const struct tree *t, const struct hashchain_message *m,
+                     size_t leaf, size_t level, size_t step, bool last)
 {
     size_t own = leaf >> (level - 1);
     const struct digest *sibling = &t->node[level - 1][own ^ 1];
@@ -158,7 +173,7 @@ static void put_node(struct buf *b, const struct tree *t, size_t leaf, size_t le
     if (own & 1)
         put_sibling(b, sibling);
     if (last)
-        put_data(b, t->m[leaf].name[0], &t->m[leaf].digest[0]);
+        put_data(b, m->name[0], &m->digest[0]);
     else
         buf_printf(b, "        <ns2:StepRef URI=\"#STEP%zu\"/>\n", step + 1);
     if (!(own & 1))
@@ -170,9 +185,10 @@ static void put_node(struct buf *b, const struct tree *t, size_t leaf, size_t le
 #define NAMESPACES                                                                                 \
     "xmlns=\"http://www.w3.org/2000/09/xmldsig#\" xmlns:ns2=\"http://cyber.ee/hashchain\""
 
-static void put_chain(struct buf *b, const struct tree *t, size_t leaf)
+/* The chain of the message whose leaf this is. */
+static void put_chain(struct buf *b, const struct tree *t, const struct hashchain_message *m,
+                      size_t leaf)
 {
-    const struct hashchain_message *m = &t->m[leaf];
     size_t forks[LEVELS_MAX], n = 0;
     for (size_t level = t->levels - 1; level > 0; level--) {
         size_t left = (leaf >> level) * 2;
@@ -184,7 +200,7 @@ static void put_chain(struct buf *b, const struct tree *t, size_t leaf)
     buf_str(b, digest_uri(t->alg));
     buf_str(b, "\"/>\n");
     for (size_t i = 0; i < n; i++)
-        put_node(b, t, leaf, forks[i], i, i + 1 == n && m->n == 1);
+        put_node(b, t, m, leaf, forks[i], i, i + 1 == n && m->n == 1);
     if (m->n > 1 || n == 0) {
         put_step_begin(b, n);
         for (size_t i = 0; i < m->n; i++)
@@ -199,8 +215,8 @@ static void put_result(struct buf *b, const struct tree *t, const char *uri)
     struct digest top = t->node[t->levels - 1][0];
     /* A message that is alone and has one part has no node above it: its chain is a step with that
      * part only. */
-    if (t->levels == 1 && t->m[0].n == 1)
-        hashchain_step(t->alg, t->m[0].digest, 1, &top);
+    if (t->one_part)
+        hashchain_step(t->alg, &t->node[0][0], 1, &top);
     buf_str(b, DOCUMENT_BEGIN "<ns2:HashChainResult URI=\"");
     xml_escape_attr(b, slice_str(uri));
     buf_str(b, "\" " NAMESPACES ">\n    <DigestMethod Algorithm=\"");
@@ -226,9 +242,32 @@ int hashchain_build(enum digest_alg alg, const struct hashchain_message *m, size
     put_result(result, &t, result_uri);
     bool failed = result->failed;
     for (size_t i = 0; i < n; i++) {
-        put_chain(&chains[i], &t, i);
+        put_chain(&chains[i], &t, &m[i], i);
         failed = failed || chains[i].failed;
     }
     free(t.memory);
     return failed ? ERR_TOO_LARGE : 0;
+}
+
+int hashchain_over(enum digest_alg alg, const struct digest *leaf, size_t n, const char *name,
+                   const char *result_uri, size_t which, struct buf *result, struct buf *chain)
+{
+    struct tree t;
+    if (n == 0 || n > HASHCHAIN_MESSAGES_MAX || digest_len(alg) == 0 || which >= n)
+        return ERR_USAGE;
+    int rc = tree_plant(&t, alg, n);
+    if (rc != 0)
+        return rc;
+    memcpy(t.node[0], leaf, n * sizeof *leaf);
+    t.one_part = n == 1;
+    tree_raise(&t);
+    if (result != NULL)
+        put_result(result, &t, result_uri);
+    if (chain != NULL) {
+        struct hashchain_message m = {.n = 1, .name = {slice_str(name)}, .digest = {leaf[which]}};
+        put_chain(chain, &t, &m, which);
+    }
+    free(t.memory);
+    return (result != NULL && result->failed) || (chain != NULL && chain->failed) ? ERR_TOO_LARGE
+                                                                                  : 0;
 }

@@ -130,7 +130,7 @@ struct stamp_search {
     uint64_t seq;
     struct arena *a;
     struct record_stamp *out;
-    struct slice *chain;
+    size_t *which;
     bool found;
 };
 
@@ -145,17 +145,30 @@ static int look(void *ctx, const struct journal_record *r)
         if (st.entry[i].seq != s->seq)
             continue;
         *s->out = st;
-        *s->chain = st.entry[i].chain;
+        *s->which = i;
         s->found = true;
         return ERR_EXISTS; /* ends the scan */
     }
     return rc;
 }
 
-int mlog_read_stamp(struct mlog_read *m, uint64_t seq, struct arena *a, struct record_stamp *out,
-                    struct slice *chain, struct diag *d)
+int mlog_read_stamp_chain(const struct record_stamp *s, size_t which, struct buf *result,
+                          struct buf *chain, struct diag *d)
 {
-    struct stamp_search s = {.seq = seq, .a = a, .out = out, .chain = chain};
+    struct digest *leaf = calloc(s->n, sizeof *leaf);
+    if (leaf == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for a time-stamp's tree");
+    for (size_t i = 0; i < s->n; i++)
+        leaf[i] = s->entry[i].hash;
+    int rc = asic_timestamp_tree(leaf, s->n, which, result, chain);
+    free(leaf);
+    return rc == 0 ? 0 : diag_set(d, rc, "a time-stamp's tree cannot be rebuilt");
+}
+
+int mlog_read_stamp(struct mlog_read *m, uint64_t seq, struct arena *a, struct record_stamp *out,
+                    size_t *which, struct diag *d)
+{
+    struct stamp_search s = {.seq = seq, .a = a, .out = out, .which = which};
     int rc = journal_scan(m->j, seq + 1, look, &s, d);
     if (s.found)
         return 0;
@@ -167,26 +180,31 @@ int mlog_read_container(struct mlog_read *m, uint64_t seq, EVP_PKEY *owner, stru
                         struct record_message *about, struct arena *a, struct diag *d)
 {
     struct record_stamp st;
-    struct slice chain;
-    struct buf body;
+    struct buf body, result, chain;
+    size_t which;
     int rc = mlog_read_message(m, seq, a, about, d);
-    rc = rc != 0 ? rc : mlog_read_stamp(m, seq, a, &st, &chain, d);
+    rc = rc != 0 ? rc : mlog_read_stamp(m, seq, a, &st, &which, d);
     if (rc != 0)
         return rc;
     buf_init(&body, JOURNAL_RECORD_MAX);
-    if (about->body_kept && owner != NULL)
+    buf_init(&result, DOCUMENT_MAX);
+    buf_init(&chain, DOCUMENT_MAX);
+    rc = mlog_read_stamp_chain(&st, which, &result, &chain, d);
+    if (rc == 0 && about->body_kept && owner != NULL)
         rc = seal_open(owner, about->sealed_body, &about->body_hash, &body, d);
     struct asic_content c = {.message = about->head,
                              .signature = about->signature,
                              .result = about->result,
                              .chain = about->chain,
-                             .ts_result = st.result,
-                             .ts_chain = chain,
+                             .ts_result = buf_view(&result),
+                             .ts_chain = buf_view(&chain),
                              .timestamp = st.token,
                              .attachment = buf_view(&body),
                              .has_attachment = body.n > 0,
                              .time_ms = about->time_ms};
     rc = rc != 0 ? rc : asic_print(&c, out, d);
     buf_free(&body);
+    buf_free(&result);
+    buf_free(&chain);
     return rc;
 }

@@ -19,6 +19,11 @@ struct journal *mlog_read_journal(struct mlog_read *m);
 /* Sees what was appended since. */
 int mlog_read_refresh(struct mlog_read *m, struct diag *d) MUST_USE;
 
+/* Result document and the chain of entry `which` of a stamp (either may be NULL), as they were
+ * stamped. */
+int mlog_read_stamp_chain(const struct record_stamp *s, size_t which, struct buf *result,
+                          struct buf *chain, struct diag *d) MUST_USE;
+
 struct mlog_read_want {
     enum record_side side;
     bool response;
@@ -31,9 +36,10 @@ int mlog_read_find(struct mlog_read *m, const struct mlog_read_want *w, uint64_t
  */
 int mlog_read_message(struct mlog_read *m, uint64_t seq, struct arena *a,
                       struct record_message *out, struct diag *d) MUST_USE;
-/* The stamp that covers a message; *chain is the message's own. ERR_NOT_FOUND: not stamped yet. */
+/* The stamp that covers a message; *which is its place among the entries. ERR_NOT_FOUND: not
+ * stamped yet. */
 int mlog_read_stamp(struct mlog_read *m, uint64_t seq, struct arena *a, struct record_stamp *out,
-                    struct slice *chain, struct diag *d) MUST_USE;
+                    size_t *which, struct diag *d) MUST_USE;
 /*
  * The message's container; owner opens a kept body (NULL: the body stays out). Appends.
  * ERR_NOT_FOUND when it is not stamped.

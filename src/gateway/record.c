@@ -13,6 +13,7 @@ enum {
 };
 
 #define SHARED_MIN 200 /* shorter texts are not worth a blob */
+#define STAMP_ENTRY 72 /* sequence and digest */
 
 static void put_digest(struct buf *b, const struct digest *d)
 {
@@ -109,43 +110,74 @@ int record_message_get(struct slice payload, struct record_message *out, struct 
     return 0;
 }
 
-/* The text of the next element that documents share, from `at` on; false when there is none. */
-static bool next_shared(struct slice doc, size_t at, size_t *begin, size_t *end)
+/* Elements whose text ends a span of fixed text; those inside SignedInfo are told apart. */
+static const struct {
+    const char *open;
+    bool shared;      /* its text is the same in many documents */
+    bool signed_info; /* counts within SignedInfo only */
+} marks[] = {
+    {"<ds:DigestValue>", false, true},
+    {"<ds:SignatureValue", false, false},
+    {"<ds:X509Certificate>", true, false},
+    {"<xades:SigningTime>", false, false},
+    {"<xades:EncapsulatedOCSPValue", true, false},
+};
+
+/* The text of the next marked element from `from` on; false when there is none. */
+static bool next_mark(struct slice doc, size_t from, size_t info_end, size_t *begin, size_t *end,
+                      bool *shared)
 {
-    static const char *const open[] = {"<ds:X509Certificate>", "<xades:EncapsulatedOCSPValue"};
-    size_t best = SIZE_MAX, text = 0;
-    for (size_t i = 0; i < ARRAY_LEN(open); i++) {
-        size_t p = slice_find_slice(slice_from(doc, at), slice_str(open[i]));
-        if (p >= best)
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+        size_t limit = best != SIZE_MAX ? best : marks[i].signed_info ? info_end : doc.n;
+        if (marks[i].signed_info && limit > info_end)
+            limit = info_end;
+        if (limit <= from)
             continue;
-        size_t gt = slice_find(slice_from(doc, at + p), '>');
+        size_t p = slice_find_slice(slice_sub(doc, from, limit - from), slice_str(marks[i].open));
+        if (p == SIZE_MAX)
+            continue;
+        size_t gt = slice_find(slice_from(doc, from + p), '>');
         if (gt == SIZE_MAX)
             continue;
-        best = p;
-        text = at + p + gt + 1;
+        best = from + p;
+        *begin = best + gt + 1;
+        *shared = marks[i].shared;
     }
     if (best == SIZE_MAX)
         return false;
-    size_t lt = slice_find(slice_from(doc, text), '<');
+    size_t lt = slice_find(slice_from(doc, *begin), '<');
     if (lt == SIZE_MAX)
         return false;
-    *begin = text;
-    *end = text + lt;
+    *end = *begin + lt;
     return true;
+}
+
+/* Adds a span; neighbours that stay inline are one piece. */
+static void add_piece(struct record_piece *piece, size_t *n, struct slice span, bool shared)
+{
+    bool blob = shared && span.n >= SHARED_MIN;
+    if (span.n == 0)
+        return;
+    if (!blob && *n > 0 && !piece[*n - 1].blob)
+        piece[*n - 1].bytes.n += span.n;
+    else
+        piece[(*n)++] = (struct record_piece){blob, span};
 }
 
 size_t record_split(struct slice doc, struct record_piece piece[RECORD_PIECES_MAX])
 {
-    size_t n = 0, at = 0, from = 0, begin, end;
-    while (n + 3 <= RECORD_PIECES_MAX && next_shared(doc, from, &begin, &end)) {
-        from = end;
-        if (end - begin < SHARED_MIN)
-            continue;
-        piece[n++] = (struct record_piece){false, slice_sub(doc, at, begin - at)};
-        piece[n++] = (struct record_piece){true, slice_sub(doc, begin, end - begin)};
+    size_t n = 0, at = 0, begin, end;
+    size_t info_end = slice_find_slice(doc, SLICE_LIT("</ds:SignedInfo>"));
+    bool shared;
+    if (info_end == SIZE_MAX)
+        info_end = 0;
+    while (n + 4 <= RECORD_PIECES_MAX && next_mark(doc, at, info_end, &begin, &end, &shared)) {
+        add_piece(piece, &n, slice_sub(doc, at, begin - at), true);
+        add_piece(piece, &n, slice_sub(doc, begin, end - begin), shared);
         at = end;
     }
-    piece[n++] = (struct record_piece){false, slice_from(doc, at)};
+    add_piece(piece, &n, slice_from(doc, at), true);
     return n;
 }
 
@@ -153,11 +185,10 @@ void record_stamp_put(struct buf *b, const struct record_stamp *s)
 {
     wr_u8(b, VERSION);
     wr_var(b, s->token);
-    wr_var(b, s->result);
     wr_u32(b, (uint32_t)s->n);
     for (size_t i = 0; i < s->n; i++) {
         wr_u64(b, s->entry[i].seq);
-        wr_var(b, s->entry[i].chain);
+        put_digest(b, &s->entry[i].hash);
     }
 }
 
@@ -170,16 +201,15 @@ int record_stamp_get(struct arena *a, struct slice payload, struct record_stamp 
     if (rd_u8(&r) != VERSION)
         return diag_set(d, ERR_CORRUPT, "a time-stamp record of an unknown version");
     out->token = rd_var(&r, max);
-    out->result = rd_var(&r, max);
     uint32_t n = rd_u32(&r);
-    if (r.bad || n > max / 12)
+    if (r.bad || n > max / STAMP_ENTRY)
         return diag_set(d, ERR_CORRUPT, "a time-stamp record is malformed");
     out->entry = arena_alloc(a, n * sizeof *out->entry);
     if (out->entry == NULL)
         return diag_set(d, ERR_NOMEM, "no memory for a time-stamp record of %u entries", n);
     for (uint32_t i = 0; i < n; i++) {
         out->entry[i].seq = rd_u64(&r);
-        out->entry[i].chain = rd_var(&r, max);
+        get_digest(&r, &out->entry[i].hash);
     }
     out->n = n;
     return rd_done(&r) ? 0 : diag_set(d, ERR_CORRUPT, "a time-stamp record is malformed");

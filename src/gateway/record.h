@@ -2,7 +2,7 @@
  * Records of the message log's journal. Types:
  *
  *   RECORD_MESSAGE  one signed message (request or response, on one side)
- *   RECORD_BLOB     bytes that many documents share (a certificate's or OCSP response's base64),
+ *   RECORD_BLOB     bytes that many documents share (certificates, OCSP responses, fixed text),
  *                   named by SHA-256, repeated in each segment that needs them; journal id
  * "b:<hex>" RECORD_STAMP    a batch time-stamp over the signature documents of earlier records
  *   RECORD_OPEN     start of the log process: version, server
@@ -19,8 +19,8 @@
  * The journal id of a MESSAGE is its message id.
  *
  * STAMP payload:
- *   u8 version 1   var token (DER)   var result document   u32 n, each: u64 sequence, var chain
- * document
+ *   u8 version 1   var token (DER)   u32 n, each: u64 sequence, 64 bytes SHA-512 of the document.
+ *   Result and chain documents follow from the digests (evidence/asic.h, asic_timestamp_tree).
  */
 #ifndef SILD_GATEWAY_RECORD_H
 #define SILD_GATEWAY_RECORD_H
@@ -66,18 +66,19 @@ void record_message_put(struct buf *b, const struct record_message *m);
 int record_message_get(struct slice payload, struct record_message *out, struct diag *d) MUST_USE;
 
 /*
- * Cuts a signature document into inline pieces and candidates for blobs (certificates and OCSP
- * values over 200 bytes), in order: pieces with blob set hold the bytes themselves, not yet their
- * hash.
+ * Cuts a signature document into inline pieces and candidates for blobs, in order: what differs
+ * from message to message (digests, value, time) is inline, what many share (certificate, OCSP
+ * response, the text between) a blob where it is worth one. Pieces with blob set hold the bytes
+ * themselves, not yet their hash.
  */
 size_t record_split(struct slice document, struct record_piece piece[RECORD_PIECES_MAX]);
 
 struct record_stamp_entry {
     uint64_t seq;
-    struct slice chain;
+    struct digest hash; /* SHA-512 of the signature document */
 };
 struct record_stamp {
-    struct slice token, result;
+    struct slice token;
     struct record_stamp_entry *entry; /* in the arena */
     size_t n;
 };

@@ -8,7 +8,7 @@
 
 #define TOKEN_MAX (64u << 10)
 #define FETCH_MS 60000
-#define CHAIN_MAX (64u << 10)
+#define RESULT_MAX (64u << 10)
 
 static int ask(const char *url, struct slice request, const struct digest *imprint,
                const struct globalconf *g, struct buf *token, struct diag *d)
@@ -50,39 +50,32 @@ static int ask_all(const struct serverconf *conf, const struct globalconf *g, st
     return rc;
 }
 
-static void put_record(const struct frames_stamp *req, struct slice token, struct slice result,
-                       const struct buf *chains, struct record_stamp_entry *entry,
-                       struct buf *record)
+static int put_record(const struct frames_stamp *req, struct slice token, struct buf *record,
+                      struct diag *d)
 {
+    struct record_stamp_entry *entry = calloc(req->n, sizeof *entry);
+    if (entry == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for a stamp");
     for (uint32_t i = 0; i < req->n; i++)
-        entry[i] = (struct record_stamp_entry){req->seq[i], buf_view(&chains[i])};
-    struct record_stamp s = {token, result, entry, req->n};
+        entry[i] = (struct record_stamp_entry){req->seq[i], req->digest[i]};
+    const struct record_stamp s = {token, entry, req->n};
     record_stamp_put(record, &s);
+    free(entry);
+    return record->failed ? diag_set(d, ERR_TOO_LARGE, "a time-stamp record is too large") : 0;
 }
 
 int stampclient_stamp(const struct serverconf *conf, const struct globalconf *g,
                       const struct frames_stamp *req, struct buf *record, struct diag *d)
 {
-    struct buf *chains = calloc(req->n, sizeof *chains), result, token;
-    struct record_stamp_entry *entry = calloc(req->n, sizeof *entry);
-    buf_init(&result, CHAIN_MAX);
+    struct buf result, token;
+    buf_init(&result, RESULT_MAX);
     buf_init(&token, TOKEN_MAX);
-    int rc = chains == NULL || entry == NULL ? diag_set(d, ERR_NOMEM, "no memory for a stamp") : 0;
-    for (uint32_t i = 0; rc == 0 && i < req->n; i++)
-        buf_init(&chains[i], CHAIN_MAX);
-    if (rc == 0)
-        rc = asic_timestamp_tree(req->digest, req->n, &result, chains);
-    if (rc == 0)
-        rc = ask_all(conf, g, buf_view(&result), &token, d);
-    if (rc == 0)
-        put_record(req, buf_view(&token), buf_view(&result), chains, entry, record);
-    if (rc == 0 && record->failed)
-        rc = diag_set(d, ERR_TOO_LARGE, "a time-stamp record is too large");
-    for (uint32_t i = 0; chains != NULL && i < req->n; i++)
-        buf_free(&chains[i]);
+    int rc = asic_timestamp_tree(req->digest, req->n, 0, &result, NULL);
+    if (rc != 0)
+        diag_set(d, rc, "a stamp's tree cannot be made");
+    rc = rc != 0 ? rc : ask_all(conf, g, buf_view(&result), &token, d);
+    rc = rc != 0 ? rc : put_record(req, buf_view(&token), record, d);
     buf_free(&result);
     buf_free(&token);
-    free(chains);
-    free(entry);
     return rc;
 }

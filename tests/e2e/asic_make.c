@@ -130,14 +130,11 @@ static void sign_records(const struct signer *s, struct record *r, size_t n, str
 static void stamp_records(struct record *r, size_t n, struct buf *ts_result, struct buf *token)
 {
     struct digest hash[RECORDS_MAX], imprint;
-    struct buf chains[RECORDS_MAX];
-    for (size_t i = 0; i < n; i++) {
-        digest_of(DIGEST_SHA512, buf_view(&r[i].signature), &hash[i]);
-        chains[i] = r[i].ts_chain;
-    }
-    check(asic_timestamp_tree(hash, n, ts_result, chains), "time-stamp tree", NULL);
     for (size_t i = 0; i < n; i++)
-        r[i].ts_chain = chains[i];
+        digest_of(DIGEST_SHA512, buf_view(&r[i].signature), &hash[i]);
+    for (size_t i = 0; i < n; i++)
+        check(asic_timestamp_tree(hash, n, i, i == 0 ? ts_result : NULL, &r[i].ts_chain),
+              "time-stamp tree", NULL);
     digest_of(DIGEST_SHA512, buf_view(ts_result), &imprint);
 
     struct diag d = {0};

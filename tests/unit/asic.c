@@ -283,7 +283,8 @@ TEST(tree_of_the_worked_batch_time_stamp)
     buf_init(&result, 65536);
     buf_init(&chains[0], 65536);
     buf_init(&chains[1], 65536);
-    CHECK_INT(asic_timestamp_tree(s, 2, &result, chains), 0);
+    CHECK_INT(asic_timestamp_tree(s, 2, 0, &result, &chains[0]), 0);
+    CHECK_INT(asic_timestamp_tree(s, 2, 1, NULL, &chains[1]), 0);
     vector_check_digest(buf_view(&result), "== time-stamps", "imprint of asic/batch.tst");
     static const char *const names[] = {"single-ec", "batch-ec-message2"};
     for (size_t i = 0; i < 2; i++) {
