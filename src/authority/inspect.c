@@ -10,7 +10,10 @@
 #include "xroad/directory.h"
 #include "xroad/params.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,10 +21,13 @@
 #define ARENA_MAX (256u << 20)
 #define FETCH_MS 30000
 #define CERTS_MAX 64
+#define VERSION_MIN 2
+#define VERSION_MAX 6
 
 struct inspection {
     struct arena *a;
     const char *where; /* file or URL of the directory */
+    bool could_not;    /* reading failed: nothing is said of what could not be read */
     int64_t at_ms;
     struct directory dir;
     struct params_anchor anchor;
@@ -43,44 +49,83 @@ static int get(struct inspection *n, const char *where, size_t max, struct slice
         rc = fs_read(where, &b, d);
         *out = arena_dup(n->a, buf_view(&b));
         buf_free(&b);
+        n->could_not = rc != 0 && rc != ERR_TOO_LARGE;
         return rc;
     }
     rc = http_fetch(where, "GET", SLICE_NONE, SLICE_NONE, max, FETCH_MS, &r, d);
+    n->could_not = rc != 0 && rc != ERR_TOO_LARGE;
     if (rc != 0)
         return rc;
     *out = arena_dup(n->a, buf_view(&r.body));
-    if (r.status != 200)
-        rc = diag_set(d, ERR_GC_CONNECTION, "%s: status %d", where, r.status);
+    if (r.status != 200) {
+        n->could_not = true;
+        rc = r.status == 404 ? diag_set(d, ERR_NOT_FOUND, "%s: there is no such file", where)
+                             : diag_set(d, ERR_GC_CONNECTION, "%s: status %d", where, r.status);
+    }
     http_result_free(&r);
     return rc;
 }
 
+/* As X-Road's client asks: the newest version that is there (globalconf.md 3). */
+static int get_directory(struct inspection *n, struct slice *out, struct diag *d)
+{
+    char url[2048];
+    int rc = ERR_NOT_FOUND;
+    if (!is_url(n->where) || strstr(n->where, "version=") != NULL)
+        return get(n, n->where, DIRECTORY_MAX, out, d);
+    for (int v = VERSION_MAX; rc == ERR_NOT_FOUND && v >= VERSION_MIN; v--) {
+        snprintf(url, sizeof url, "%s%cversion=%d", n->where,
+                 strchr(n->where, '?') == NULL ? '?' : '&', v);
+        rc = get(n, url, DIRECTORY_MAX, out, d);
+    }
+    return rc;
+}
+
+static struct slice trim_slash(struct slice s)
+{
+    return slice_starts(s, "/") ? slice_from(s, 1) : s;
+}
+
 /* Beside a URL: its origin and the location. Beside a file: the location below a folder above it.
  */
-static int get_part(struct inspection *n, const struct directory_part *p, struct slice *out,
-                    struct diag *d)
+static int find_part(struct inspection *n, const struct directory_part *p, struct slice *out,
+                     struct diag *d)
 {
-    char path[4096], base[2048];
+    char path[2 * PATH_MAX], base[PATH_MAX];
     int rc = ERR_NOT_FOUND;
     snprintf(base, sizeof base, "%s", n->where);
+    if (slice_starts(p->location, "http://") || slice_starts(p->location, "https://")) {
+        snprintf(path, sizeof path, "%.*s", SLICE_ARG(p->location));
+        return get(n, path, PART_MAX, out, d);
+    }
     if (is_url(base)) {
         char *host = strstr(base, "://") + 3;
         host[strcspn(host, "/?")] = 0;
-        snprintf(path, sizeof path, "%s%.*s", base, SLICE_ARG(p->location));
+        snprintf(path, sizeof path, "%s/%.*s", base, SLICE_ARG(trim_slash(p->location)));
         return get(n, path, PART_MAX, out, d);
     }
-    for (int up = 0; rc != 0 && up < 3; up++) {
-        char *slash = strrchr(base, '/');
-        if (slash != NULL)
-            *slash = 0;
-        snprintf(path, sizeof path, "%s/%.*s", slash == NULL ? "." : base, SLICE_ARG(p->location));
+    if (realpath(n->where, base) == NULL)
+        return diag_set(d, err_from_errno(errno), "%s: %s", n->where, strerror(errno));
+    char *slash = strrchr(base, '/');
+    for (int up = 0; rc != 0 && slash != NULL && up < 3; up++) {
+        *slash = 0;
+        snprintf(path, sizeof path, "%s/%.*s", base, SLICE_ARG(trim_slash(p->location)));
         rc = get(n, path, PART_MAX, out, d);
-        if (slash == NULL)
-            break;
+        slash = strrchr(base, '/');
     }
-    return rc == 0 ? 0
-                   : diag_set(d, ERR_GC_PART_DOWNLOAD, "the part %.*s is not beside the directory",
-                              SLICE_ARG(p->location));
+    return rc;
+}
+
+/* A part that is not there makes a configuration bad; one that cannot be asked for does not. */
+static int get_part(struct inspection *n, const struct directory_part *p, struct slice *out,
+                    struct diag *d)
+{
+    int rc = find_part(n, p, out, d);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    n->could_not = false;
+    return diag_set(d, ERR_GC_PART_DOWNLOAD, "the part %.*s is not beside the directory",
+                    SLICE_ARG(p->location));
 }
 
 static void tell_shared(const struct params_shared *s)
@@ -155,7 +200,7 @@ static int inspect(struct inspection *n, const char *anchor_path, struct diag *d
     char when[TIMEVAL_TEXT];
     int rc = get(n, anchor_path, 1u << 20, &text, d);
     rc = rc != 0 ? rc : params_anchor_parse(n->a, text, &n->anchor, d);
-    rc = rc != 0 ? rc : get(n, n->where, DIRECTORY_MAX, &body, d);
+    rc = rc != 0 ? rc : get_directory(n, &body, d);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < n->anchor.n_sources; i++)
@@ -173,14 +218,38 @@ static int inspect(struct inspection *n, const char *anchor_path, struct diag *d
 }
 
 /* The answer is no when the configuration is bad; reading it may also fail. */
-static int exit_code(int rc)
+static int tell(const struct inspection *n, int rc, const struct diag *d)
 {
-    if (rc == 0)
+    char text[900];
+    if (rc == 0) {
+        printf("good\n");
         return EXIT_DONE;
-    return rc == ERR_NOT_FOUND || rc == ERR_IO || rc == ERR_NETWORK || rc == ERR_GC_CONNECTION ||
-                   rc == ERR_TIMEOUT || rc == ERR_DENIED
-               ? EXIT_COULD_NOT
-               : EXIT_NO;
+    }
+    diag_print(d, text, sizeof text);
+    if (n->could_not) {
+        fprintf(stderr, "sild authority inspect: %s\n", text);
+        return EXIT_COULD_NOT;
+    }
+    printf("not good: %s\n", text);
+    return EXIT_NO;
+}
+
+static int inspect_all(const char *where, const char *anchor, int64_t at_ms)
+{
+    struct diag d = {0};
+    struct arena *a = arena_new(ARENA_MAX);
+    struct inspection *n = a == NULL ? NULL : arena_zalloc(a, sizeof *n);
+    if (n == NULL) {
+        fprintf(stderr, "sild authority inspect: no memory\n");
+        arena_free(a);
+        return EXIT_COULD_NOT;
+    }
+    n->a = a;
+    n->where = where;
+    n->at_ms = at_ms;
+    int code = tell(n, inspect(n, anchor, &d), &d);
+    arena_free(a);
+    return code;
 }
 
 int inspect_main(int argc, char **argv)
@@ -208,31 +277,16 @@ int inspect_main(int argc, char **argv)
     int rc = opt_parse(&cmd, argc, argv, args, &d);
     if (rc == OPT_HELP)
         return command_help(&cmd);
-    struct inspection *n = NULL;
-    struct arena *a = arena_new(ARENA_MAX);
-    if (a != NULL)
-        n = arena_zalloc(a, sizeof *n);
     clock_gettime(CLOCK_REALTIME, &now);
+    int64_t at_ms = (int64_t)now.tv_sec * 1000;
     if (rc == 0 && anchor == NULL)
         rc = diag_set(&d, ERR_USAGE, "--anchor FILE is missing");
-    if (rc == 0 && n == NULL)
-        rc = diag_set(&d, ERR_NOMEM, "no memory");
-    if (rc == 0) {
-        n->a = a;
-        n->where = args[0];
-        n->at_ms = (int64_t)now.tv_sec * 1000;
-        if (at != NULL && !timeval_parse_iso(slice_str(at), &n->at_ms))
-            rc = diag_set(&d, ERR_USAGE, "--at is no time like 2026-01-05T10:00:00Z");
-    }
-    bool usage = rc != 0;
-    rc = rc != 0 ? rc : inspect(n, anchor, &d);
+    if (rc == 0 && at != NULL && !timeval_parse_iso(slice_str(at), &at_ms))
+        rc = diag_set(&d, ERR_USAGE, "--at is no time like 2026-01-05T10:00:00Z");
     if (rc != 0) {
         diag_print(&d, text, sizeof text);
-        fprintf(usage ? stderr : stdout, "%s: %s\n", usage ? "sild authority inspect" : "not good",
-                text);
-    } else {
-        printf("good\n");
+        fprintf(stderr, "sild authority inspect: %s\n", text);
+        return EXIT_USE;
     }
-    arena_free(a);
-    return usage ? EXIT_USE : exit_code(rc);
+    return inspect_all(args[0], anchor, at_ms);
 }
