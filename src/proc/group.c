@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -286,6 +287,18 @@ static int lock_pid(struct group *g, struct diag *d)
     return 0;
 }
 
+/* Each connection is a descriptor, and what is usual (1024) is for interactive programs. */
+static void raise_descriptors(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0)
+        return;
+    l.rlim_cur = l.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &l) != 0)
+        report(REPORT_WARN, "limits", "cannot raise the number of descriptors: %s",
+               strerror(errno));
+}
+
 static int prepare(struct group *g, struct diag *d)
 {
     char path[PATH_MAX];
@@ -326,6 +339,7 @@ int group_run(const struct group_spec *spec)
 {
     struct diag d = {0};
     report_open(spec->role);
+    raise_descriptors();
     struct group *g = calloc(1, sizeof *g);
     if (g == NULL)
         return EXIT_COULD_NOT;
