@@ -21,7 +21,7 @@ struct tally {
     struct mlog_read *m;
     const struct globalconf *g;
     struct xades_cache *cache;
-    struct arena *a;
+    struct arena *a, *one; /* of a record; of one message among those of a stamp */
     uint64_t messages, stamps, stamped;
     struct diag *d;
 };
@@ -88,7 +88,8 @@ static int check_stamp(struct tally *t, const struct journal_record *rec)
     rc = rc != 0 ? rc : tsp_token_verify(st.token, tsas, n, NULL, t->d);
     for (size_t i = 0; rc == 0 && i < st.n; i++) {
         struct record_message r;
-        rc = mlog_read_message(t->m, st.entry[i].seq, t->a, &r, t->d);
+        arena_reset(t->one);
+        rc = mlog_read_message(t->m, st.entry[i].seq, t->one, &r, t->d);
         if (rc == 0 && !digest_eq(&r.signature_hash, &st.entry[i].hash))
             rc = diag_set(t->d, ERR_MALFORMED_SIGNATURE,
                           "the stamp's digest of message %llu is not its signature's",
@@ -121,8 +122,11 @@ static int check_signatures(const char *dir, const struct globalconf *g, struct 
     t->g = g;
     t->d = d;
     t->a = arena_new(ARENA_MAX);
+    t->one = arena_new(ARENA_MAX);
     t->cache = xades_cache_new(CACHE_ENTRIES);
-    int rc = t->a == NULL || t->cache == NULL ? diag_set(d, ERR_NOMEM, "no memory") : 0;
+    int rc = t->a == NULL || t->one == NULL || t->cache == NULL
+                 ? diag_set(d, ERR_NOMEM, "no memory")
+                 : 0;
     rc = rc != 0 ? rc : mlog_read_open(dir, &t->m, d);
     rc = rc != 0 ? rc : mlog_read_open(dir, &scan, d);
     if (rc == 0) {
@@ -132,6 +136,7 @@ static int check_signatures(const char *dir, const struct globalconf *g, struct 
     mlog_read_close(scan);
     mlog_read_close(t->m);
     xades_cache_free(t->cache);
+    arena_free(t->one);
     arena_free(t->a);
     return rc;
 }
