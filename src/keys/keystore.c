@@ -24,10 +24,14 @@
 #include <openssl/x509.h>
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SEAL_BYTES 32
 #define SEAL_MAX 1024
@@ -92,6 +96,21 @@ static int make_seal(const struct keystore *k, const char *path, struct diag *d)
     return err;
 }
 
+/* Two who open a new store at once agree on one seal. */
+static int make_seal_once(const struct keystore *k, const char *path, struct diag *d)
+{
+    int lock = open(k->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0 || flock(lock, LOCK_EX) != 0) {
+        int err = diag_set(d, err_from_errno(errno), "cannot lock %s", k->dir);
+        if (lock >= 0)
+            close(lock);
+        return err;
+    }
+    int err = fs_exists(path) ? 0 : make_seal(k, path, d);
+    close(lock);
+    return err;
+}
+
 /* Appends the secret; never into memory that has to move. */
 static int read_secret(const char *path, struct buf *secret, struct diag *d)
 {
@@ -111,7 +130,7 @@ static int read_seal_file(const struct keystore *k, bool create, struct buf *sec
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/seal", k->dir);
     if (create && !fs_exists(path)) {
-        int err = make_seal(k, path, d);
+        int err = make_seal_once(k, path, d);
         if (err != 0)
             return err;
     }

@@ -1,6 +1,6 @@
 """What tests/e2e/exchange is made of: results, processes with a role, an information system that does
 anything asked, and a client that sees every byte of an answer."""
-import hashlib, json, os, re, signal, socket, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
+import ctypes, hashlib, json, os, re, signal, socket, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
 
 SILD = os.path.abspath(os.environ.get('SILD', './build/sild'))
 TMP = tempfile.mkdtemp(prefix='sild-exchange-')
@@ -66,6 +66,11 @@ def sild(*args, check=True, timeout=60):
     return r
 
 
+def orphan():
+    """Who loses this script stops."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 class Role:
     """One role with its folder, its configuration file and its process."""
 
@@ -87,21 +92,22 @@ class Role:
         if os.path.exists(path):
             os.unlink(path)
         self.note.bind(path)
-        self.note.settimeout(60)
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen([SILD, self.role, '--config', self.conf], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                            env=dict(os.environ, NOTIFY_SOCKET=path), start_new_session=True)
+                                            env=dict(os.environ, NOTIFY_SOCKET=path), start_new_session=True, preexec_fn=orphan)
         return self
 
     def ready(self):
-        try:
-            while b'READY=1' not in self.note.recv(4096):
-                pass
-        except OSError:
-            raise RuntimeError('%s is not ready: %s' % (self.name, self.tail()))
-        finally:
-            self.note.close()
-        return self
+        self.note.settimeout(0.2)
+        end = time.monotonic() + 60
+        while True:
+            try:
+                if b'READY=1' in self.note.recv(4096):
+                    self.note.close()
+                    return self
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError('%s is not ready: %s' % (self.name, self.tail()))
 
     def stop(self, seconds=20):
         if self.process is None:
@@ -352,10 +358,11 @@ class Load:
                 a = self.job()
                 if a.status == 200 and not a.cut:
                     self.good += 1
-                else:
-                    self.bad.append(a)
+                    continue
             except Exception as e:
-                self.bad.append(e)
+                a = e
+            self.bad.append(a)
+            time.sleep(0.1)
 
     def __enter__(self):
         for t in self.threads:
