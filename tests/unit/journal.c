@@ -715,7 +715,15 @@ TEST(opening_for_writing_finds_a_flipped_byte_of_the_open_segment)
             CHECK(pread(fd, &was, 1, at) == 1);
             now = was ^ 0x10;
             CHECK(pwrite(fd, &now, 1, at) == 1);
-            if (journal_open(dir, NULL, &j, &d) != ERR_CORRUPT)
+            int rc = journal_open(dir, NULL, &j, &d);
+            if (rc == 0 && now == 0 && at % MERKLE_HASH == MERKLE_HASH - 1) {
+                /* A hash that ends in zero looks torn: then it is made whole again. */
+                journal_close(j);
+                CHECK(pread(fd, &now, 1, at) == 1);
+                CHECK_INT(now, was);
+                continue;
+            }
+            if (rc != ERR_CORRUPT)
                 FAIL("%s at %ld", files[i], (long)at);
             CHECK(pwrite(fd, &was, 1, at) == 1);
         }
