@@ -163,9 +163,12 @@ int cli_asic_verify(int argc, char **argv)
     int code;
     if (command_parse("asic verify", &command, argc, argv, files, &code)) {
         char path[4096];
-        snprintf(path, sizeof path, "%s/globalconf", dir);
+        struct diag d = {0};
         struct verify v = {.json = json != NULL};
-        code = run(&v, globalconf != NULL ? globalconf : path, files);
+        if (globalconf == NULL && cli_globalconf_find(dir, path, sizeof path, &d) != 0)
+            code = command_fail("asic verify", &d, EXIT_COULD_NOT);
+        else
+            code = run(&v, globalconf != NULL ? globalconf : path, files);
     }
     free(files);
     return code;
