@@ -1,5 +1,5 @@
 """What tests of roles share: TAP, a role that is started until it is ready, and killed at the end."""
-import atexit, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time
+import atexit, os, pathlib, random, shutil, signal, socket, subprocess, sys, tempfile, time
 
 SHARED = os.environ.get('SILD_SHARED', os.path.abspath('../shared'))
 SILD = os.path.abspath(os.environ.get('SILD', './build/sild'))
@@ -56,6 +56,17 @@ def write(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return str(path)
+
+
+def free_port():
+    """A port that is free on every address, below those that outgoing connections take."""
+    while True:
+        port = random.randrange(20000, 32000)
+        try:
+            socket.create_server(('', port)).close()
+            return port
+        except OSError:
+            pass
 
 
 class Role:
