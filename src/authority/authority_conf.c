@@ -1,6 +1,7 @@
 #include "authority/authority_conf.h"
 #include "base/err.h"
 #include "proc/command.h"
+#include "xroad/id.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,20 @@ const struct conf_rule authority_conf_rules[] = {
     S("expire", CONF_DURATION, "10m", "for how long a signed configuration holds"),
 };
 const size_t authority_conf_rule_count = ARRAY_LEN(authority_conf_rules);
+
+static int check(const struct authority_conf *c, const char *path, struct diag *d)
+{
+    if (c->instance == NULL || !id_part_is_clean(slice_str(c->instance)))
+        return diag_set(d, ERR_SYNTAX,
+                        "%s: [authority] instance is missing, or no identifier that X-Road takes",
+                        path);
+    if (c->expire_ms <= c->interval_ms)
+        return diag_set(d, ERR_SYNTAX,
+                        "%s: [authority] expire must be longer than interval, or the configuration "
+                        "is outdated before it is renewed",
+                        path);
+    return 0;
+}
 
 int authority_conf_read(const char *path, struct authority_conf *out, struct diag *d)
 {
@@ -43,9 +58,7 @@ int authority_conf_read(const char *path, struct authority_conf *out, struct dia
     out->key = command_text(out->a, &k, "authority", "key");
     out->interval_ms = conf_number(&k, s, "interval");
     out->expire_ms = conf_number(&k, s, "expire");
-    if (out->instance == NULL)
-        return diag_set(d, ERR_SYNTAX, "%s: [authority] instance is missing", path);
-    return 0;
+    return check(out, path, d);
 }
 
 void authority_conf_free(struct authority_conf *c)

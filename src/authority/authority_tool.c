@@ -73,12 +73,14 @@ int authority_init(const char *config_path, struct diag *d)
 
 static int call(const char *word, const char *config, struct slice command)
 {
-    struct authority_conf c;
+    struct authority_conf c = {0};
     struct diag d = {0};
     int rc = config == NULL ? diag_set(&d, ERR_USAGE, "--config FILE is missing")
                             : authority_conf_read(config, &c, &d);
-    if (rc != 0)
+    if (rc != 0) {
+        authority_conf_free(&c);
         return fail(word, &d);
+    }
     int code = command_control("authority", c.dir, command, CALL_MS);
     authority_conf_free(&c);
     return code;
@@ -137,6 +139,31 @@ static int change(const char *noun, const char *config, char **args)
     return code;
 }
 
+/* init, show, anchor [internal|external] */
+static int no_change(const char *word, const char *config, char **args)
+{
+    struct diag d = {0};
+    bool anchor = strcmp(word, "anchor") == 0;
+    bool external = anchor && args[0] != NULL && strcmp(args[0], "external") == 0;
+    if (external || (anchor && args[0] != NULL && strcmp(args[0], "internal") == 0))
+        args++;
+    int rc = 0;
+    if (args[0] != NULL)
+        rc = diag_set(&d, ERR_USAGE, "\"%s\" is one word too many", args[0]);
+    else if (config == NULL)
+        rc = diag_set(&d, ERR_USAGE, "--config FILE is missing");
+    else if (strcmp(word, "init") == 0)
+        rc = authority_init(config, &d);
+    if (rc != 0)
+        return fail(word, &d);
+    if (strcmp(word, "init") == 0)
+        return EXIT_DONE;
+    if (!anchor)
+        return call(word, config, SLICE_LIT("log show"));
+    return call(word, config,
+                external ? SLICE_LIT("log anchor external") : SLICE_LIT("log anchor"));
+}
+
 int authority_tool_main(int argc, char **argv)
 {
     const char *config = NULL;
@@ -160,17 +187,8 @@ int authority_tool_main(int argc, char **argv)
         return command_help(&cmd);
     if (rc != 0)
         return fail(argv[0], &d);
-    if (strcmp(argv[0], "init") == 0) {
-        rc = config == NULL ? diag_set(&d, ERR_USAGE, "--config FILE is missing")
-                            : authority_init(config, &d);
-        return rc == 0 ? EXIT_DONE : fail("init", &d);
-    }
-    if (strcmp(argv[0], "show") == 0)
-        return call("show", config, SLICE_LIT("log show"));
-    if (strcmp(argv[0], "anchor") == 0)
-        return call("anchor", config,
-                    args[0] != NULL && strcmp(args[0], "external") == 0
-                        ? SLICE_LIT("log anchor external")
-                        : SLICE_LIT("log anchor"));
+    if (strcmp(argv[0], "init") == 0 || strcmp(argv[0], "show") == 0 ||
+        strcmp(argv[0], "anchor") == 0)
+        return no_change(argv[0], config, args);
     return change(argv[0], config, args);
 }

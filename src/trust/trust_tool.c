@@ -50,9 +50,9 @@ static int make_one(const struct trust_conf *c, struct keystore *store, const ch
                              .ocsp_url = issuer == NULL ? NULL : c->ocsp_url};
     struct buf der;
     char path[1200];
-    buf_init(&der, 65536);
     if (RAND_bytes(spec.serial, sizeof spec.serial) != 1)
         return diag_set(d, ERR_INTERNAL, "no random bytes");
+    buf_init(&der, 65536);
     spec.serial[0] = (uint8_t)((spec.serial[0] & 0x3F) | 0x40);
     int rc = keystore_generate(store, name, kind, key, d);
     rc =
@@ -104,12 +104,14 @@ int trust_init(const char *config_path, struct diag *d)
 
 static int call(const char *word, const char *config, struct buf *command)
 {
-    struct trust_conf c;
+    struct trust_conf c = {0};
     struct diag d = {0};
     int rc = config == NULL ? diag_set(&d, ERR_USAGE, "--config FILE is missing")
                             : trust_conf_read(config, &c, &d);
-    if (rc != 0)
+    if (rc != 0) {
+        trust_conf_free(&c);
         return fail(word, &d);
+    }
     int code = command_control("trust", c.dir, buf_view(command), CALL_MS);
     trust_conf_free(&c);
     return code;
@@ -220,6 +222,11 @@ int trust_tool_main(int argc, char **argv)
     int rc = opt_parse(&cmd, argc, argv, args, &d);
     if (rc == OPT_HELP)
         return command_help(&cmd);
+    if (rc == 0 && (args[0] != NULL) != (strcmp(argv[0], "revoke") == 0))
+        rc = diag_set(&d, ERR_USAGE,
+                      args[0] == NULL ? "the SERIAL of a certificate is missing"
+                                      : "\"%s\" is one word too many",
+                      args[0]);
     if (rc != 0)
         return fail(argv[0], &d);
     if (strcmp(argv[0], "init") == 0)

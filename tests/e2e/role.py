@@ -1,5 +1,5 @@
 """What tests of roles share: TAP, a role that is started until it is ready, and killed at the end."""
-import atexit, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time
+import atexit, os, pathlib, random, shutil, signal, socket, subprocess, sys, tempfile, time
 
 SHARED = os.environ.get('SILD_SHARED', os.path.abspath('../shared'))
 SILD = os.path.abspath(os.environ.get('SILD', './build/sild'))
@@ -58,6 +58,17 @@ def write(path, content):
     return str(path)
 
 
+def free_port():
+    """A port that is free on every address, below those that outgoing connections take."""
+    while True:
+        port = random.randrange(20000, 32000)
+        try:
+            socket.create_server(('', port)).close()
+            return port
+        except OSError:
+            pass
+
+
 class Role:
     """sild NAME with its configuration in a folder of its own."""
 
@@ -101,6 +112,38 @@ class Role:
             return [int(p) for p in pathlib.Path('/proc/%d/task/%d/children' % (pid, pid)).read_text().split()]
         except OSError:
             return []
+
+    def kill_child(self, name):
+        """kill -9 for one process of the role; returns once all of it is ready again."""
+        for pid in self.below():
+            if ('\0--child\0%s\0' % name).encode() in pathlib.Path('/proc/%d/cmdline' % pid).read_bytes():
+                os.kill(pid, signal.SIGKILL)
+                break
+        else:
+            raise RuntimeError('no child %s' % name)
+        until = time.monotonic() + READY_S
+        while time.monotonic() < until:
+            time.sleep(0.1)
+            if not os.path.exists('/proc/%d/cmdline' % pid) and '"ready":true' in self.how():
+                self.children = self.below()
+                return
+        raise RuntimeError('%s is not ready again: %s' % (self.name, self.tail()))
+
+    def how(self):
+        """What its control socket says."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+                s.settimeout(5)
+                s.connect(self.dir + '/control.sock')
+                s.sendall(b'status\n')
+                data = b''
+                while True:
+                    piece = s.recv(65536)
+                    if not piece:
+                        return data.decode()
+                    data += piece
+        except OSError as e:
+            return str(e)
 
     def kill(self):
         """kill -9 for the whole role, at once."""
