@@ -260,7 +260,8 @@ static void on_error(void *ctx, struct http_call *call, const struct diag *why)
         try_url(p);
         return;
     }
-    if (d.code == ERR_CLOSED || d.code == ERR_EOF || d.code == ERR_TIMEOUT || d.code == ERR_SYNTAX)
+    if (d.code == ERR_CLOSED || d.code == ERR_EOF || d.code == ERR_TIMEOUT ||
+        d.code == ERR_SYNTAX || d.code == ERR_TOO_LARGE)
         d.code = ERR_IO;
     provider_fail(p, NULL, &d);
 }
