@@ -1,5 +1,6 @@
 #include "gateway/consumer.h"
 #include "base/err.h"
+#include "gateway/refusal.h"
 
 #include <string.h>
 
@@ -240,7 +241,7 @@ void consumer_on_end(void *ctx, struct http_call *call)
         diag_set(&d, ERR_TOO_LARGE, "the answer's head and signature take too much memory");
         consumer_fail(c, &d);
     } else if (verify(c, &d) != 0) {
-        consumer_fail_as(c, "signature_verification", &d);
+        consumer_fail_as(c, REFUSAL_SIGNATURE, &d);
     } else if (check_answer(c, &d) != 0) {
         consumer_fail(c, &d);
     } else if (ask_for_log(c, &d) != 0) {
