@@ -97,10 +97,7 @@ void consumer_on_body(void *ctx, struct http_call *call, struct slice piece)
         if (rc == 0)
             rc = take_event(c, e, part, &d);
         if (rc != 0) {
-            if (rc == ERR_MIME_PARSING)
-                consumer_fail(c, &d);
-            else
-                consumer_fail_as(c, "service_failed", &d);
+            consumer_fail_as(c, refusal_reading(rc), &d);
             return;
         }
     }
@@ -224,7 +221,7 @@ void consumer_on_end(void *ctx, struct http_call *call)
         return;
     }
     if (c->reader != NULL && message_reader_eof(c->reader, &d) != 0) {
-        consumer_fail_as(c, "service_failed", &d);
+        consumer_fail_as(c, refusal_reading(d.code), &d);
         return;
     }
     if (c->fault.code[0] != 0) {

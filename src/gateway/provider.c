@@ -227,10 +227,8 @@ static void on_body(void *ctx, struct http_exchange *x, struct slice piece)
         return;
     do {
         struct slice part;
-        const char *phase = "service_failed";
         int rc = message_read(p->reader, &piece, &e, &part, &d);
-        if (rc == ERR_MIME_PARSING)
-            phase = NULL;
+        const char *phase = refusal_reading(rc);
         if (rc == 0)
             rc = take_event(p, e, part, &phase, &d);
         if (rc != 0) {

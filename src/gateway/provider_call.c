@@ -156,7 +156,7 @@ static void sign(struct provider *p)
     struct diag d = {0};
     if (p->service != NULL && p->service->keep_bodies &&
         p->resp_body.size > p->snap->conf.body_max) {
-        diag_set(&d, ERR_TOO_LARGE, "Message size exceeds maximum loggable size");
+        diag_set(&d, ERR_LOGGING_FAILED, "Message size exceeds maximum loggable size");
         provider_fail(p, "logging_failed", &d);
         return;
     }

@@ -1,4 +1,5 @@
 #include "gateway/refusal.h"
+#include "base/err.h"
 #include "gateway/worker.h"
 #include "proc/report.h"
 #include "xroad/trust.h"
@@ -25,4 +26,16 @@ void refusal_make(const char *side, const char *phase, const struct diag *d, str
         fault_prefix(f, phase);
     fault_prefix(f, side);
     report_diag(REPORT_WARN, f->code, uuid, d);
+}
+
+const char *refusal_reading(int code)
+{
+    switch (code) {
+    case ERR_MIME_PARSING:
+    case ERR_MISSING_REST:
+    case ERR_MISSING_SIGNATURE:
+        return NULL;
+    default:
+        return "service_failed";
+    }
 }

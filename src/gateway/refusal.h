@@ -19,4 +19,8 @@
  */
 void refusal_make(const char *side, const char *phase, const struct diag *d, struct fault *f);
 
+/* The phase of an error while a peer's message is read: service_failed, and NULL for broken MIME
+ * and for parts that are missed only when all is read. */
+const char *refusal_reading(int code);
+
 #endif
