@@ -272,7 +272,8 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
     if (slice_eq_str(command, "reload")) {
         if (conffile_read(a->config_path, &next, &d) != 0) {
             char text[800];
-            diag_print(&d, text, sizeof text);
+            diag_print(&d, text, sizeof text - 1);
+            strcat(text, "\n");
             conffile_free(&next);
             report_diag(REPORT_ERROR, "reload", NULL, &d);
             group_answer(a->self, id, EXIT_NO, slice_str(text));

@@ -33,7 +33,7 @@ struct attest_record {
     const struct id_client *party; /* the own side's */
     struct slice id, request_id, head;
     struct attest_signature signature;
-    const struct body *body;
+    struct body *body;
 };
 uint64_t attest_log(struct ask *ask, const struct snapshot *s, const struct attest_record *r,
                     ask_logged cb, void *ctx, struct diag *d);

@@ -122,6 +122,11 @@ void body_finish(struct body *b)
         digest_of(DIGEST_SHA512, SLICE_NONE, &b->digest);
 }
 
+int body_settle(struct body *b, struct diag *d)
+{
+    return b->fd < 0 ? 0 : spill(b, d);
+}
+
 void body_stream(struct body *b)
 {
     b->hold = false;

@@ -38,6 +38,8 @@ int body_add(struct body *b, struct slice piece, struct diag *d) MUST_USE;
 int body_take(struct body *b, struct slice piece, struct diag *d) MUST_USE;
 /* No more bytes. */
 void body_finish(struct body *b);
+/* A body that has a file is in it whole afterwards, for who reads it there. */
+int body_settle(struct body *b, struct diag *d) MUST_USE;
 /* Digests from now on but holds no more; what was held is the caller's to pass on first (b->mem).
  */
 void body_stream(struct body *b);

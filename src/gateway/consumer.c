@@ -1,7 +1,7 @@
 #include "gateway/consumer.h"
 #include "base/err.h"
 #include "gateway/metadata_service.h"
-#include "proc/report.h"
+#include "gateway/refusal.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #define PROXY_VERSION "7.8.0" /* the level of the protocol that is spoken */
 #define PART_MAX MESSAGE_PART_MAX
-#define PREFIX "server.clientproxy"
+#define HURRY_MS 5000 /* to connect, where another server could be tried */
 
 static void advance(struct consumer *c);
 
@@ -76,13 +76,7 @@ void consumer_pass_fault(struct consumer *c, const struct fault *f)
 void consumer_fail_as(struct consumer *c, const char *phase, const struct diag *d)
 {
     struct fault f;
-    char uuid[37];
-    worker_uuid(uuid);
-    fault_make(&f, "", d, uuid);
-    if (phase != NULL)
-        fault_prefix(&f, phase);
-    fault_prefix(&f, PREFIX);
-    report_diag(REPORT_WARN, f.code, uuid, d);
+    refusal_make(REFUSAL_CONSUMER, phase, d, &f);
     consumer_pass_fault(c, &f);
 }
 
@@ -195,7 +189,7 @@ static void on_call_error(void *ctx, struct http_call *call, const struct diag *
     (void)call;
     c->call = NULL;
     if (c->refused_by_us) {
-        consumer_fail_as(c, "ssl_authentication_failed", &d);
+        consumer_fail_as(c, REFUSAL_TLS, &d);
         return;
     }
     if (!c->connected)
@@ -220,6 +214,7 @@ static int start_call(struct consumer *c, struct diag *d)
     size_t n;
     struct slice type = http_get(http_exchange_head(c->x), "content-type");
     char host[80];
+    struct buf key;
     int rc =
         peer_addresses(c->w, c->snap, &c->req.service.provider,
                        c->req.has_security_server ? &c->req.security_server : NULL, addrs, &n, d);
@@ -230,6 +225,10 @@ static int start_call(struct consumer *c, struct diag *d)
         return diag_set(d, ERR_INTERNAL, "no random bytes");
     message_boundary(random, c->writer.boundary);
     net_addr_print(&addrs[0], host, sizeof host);
+    buf_init(&key, 2048);
+    peer_pool_key(addrs, n, &key);
+    struct slice pool_key = arena_dup(c->a, buf_view(&key));
+    buf_free(&key);
     char *head = arena_printf(
         c->a,
         "POST / HTTP/1.1\r\nHost: %s\r\n"
@@ -243,7 +242,8 @@ static int start_call(struct consumer *c, struct diag *d)
     struct http_target t = {.addrs = addrs,
                             .n = n,
                             .tls = c->w->peer_client,
-                            .pool_key = slice_str(host),
+                            .pool_key = pool_key,
+                            .connect_timeout_ms = n > 1 ? HURRY_MS : 0,
                             .repeatable = false};
     c->call = http_call_start(c->w->peers, &t, slice_str(head), &call_events, c);
     return c->call != NULL ? 0 : diag_set(d, ERR_NOMEM, "no memory for a call");
@@ -416,16 +416,12 @@ static void on_request_spool(void *ctx)
     (void)ctx;
 }
 
-static void refuse_early(struct worker *w, struct http_exchange *x, int code, const char *text)
+static void refuse_early(struct http_exchange *x, int code, const char *text)
 {
     struct fault f;
     struct diag d = {0};
-    char uuid[37];
-    (void)w;
-    worker_uuid(uuid);
     diag_set(&d, code, "%s", text);
-    fault_make(&f, PREFIX, &d, uuid);
-    report_diag(REPORT_WARN, f.code, uuid, &d);
+    refusal_make(REFUSAL_CONSUMER, NULL, &d, &f);
     give_fault(x, &f);
 }
 
@@ -435,19 +431,19 @@ static void on_request(void *server_ctx, struct http_exchange *x)
     const struct http_head *h = http_exchange_head(x);
     struct diag d = {0};
     if (w->snap == NULL || w->snap->gc == NULL || !ask_connected(w->ask)) {
-        refuse_early(w, x, ERR_GC_OUTDATED,
+        refuse_early(x, ERR_GC_OUTDATED,
                      "The global configuration has not been read yet: try again in a moment");
         return;
     }
     if (!slice_starts(h->target, "/r1/")) {
         if (!metadata_service_local(w, x))
-            refuse_early(w, x, ERR_INVALID_REQUEST,
+            refuse_early(x, ERR_INVALID_REQUEST,
                          "Only REST (/r1/…) and /listClients are served here");
         return;
     }
     struct consumer *c = calloc(1, sizeof *c);
     if (c == NULL) {
-        refuse_early(w, x, ERR_NOMEM, "No memory for another request: try again");
+        refuse_early(x, ERR_NOMEM, "No memory for another request: try again");
         return;
     }
     c->w = w;

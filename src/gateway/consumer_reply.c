@@ -1,5 +1,6 @@
 #include "gateway/consumer.h"
 #include "base/err.h"
+#include "gateway/refusal.h"
 
 #include <string.h>
 
@@ -96,10 +97,7 @@ void consumer_on_body(void *ctx, struct http_call *call, struct slice piece)
         if (rc == 0)
             rc = take_event(c, e, part, &d);
         if (rc != 0) {
-            if (rc == ERR_MIME_PARSING)
-                consumer_fail(c, &d);
-            else
-                consumer_fail_as(c, "service_failed", &d);
+            consumer_fail_as(c, refusal_reading(rc), &d);
             return;
         }
     }
@@ -223,7 +221,7 @@ void consumer_on_end(void *ctx, struct http_call *call)
         return;
     }
     if (c->reader != NULL && message_reader_eof(c->reader, &d) != 0) {
-        consumer_fail_as(c, "service_failed", &d);
+        consumer_fail_as(c, refusal_reading(d.code), &d);
         return;
     }
     if (c->fault.code[0] != 0) {
@@ -240,7 +238,7 @@ void consumer_on_end(void *ctx, struct http_call *call)
         diag_set(&d, ERR_TOO_LARGE, "the answer's head and signature take too much memory");
         consumer_fail(c, &d);
     } else if (verify(c, &d) != 0) {
-        consumer_fail_as(c, "signature_verification", &d);
+        consumer_fail_as(c, REFUSAL_SIGNATURE, &d);
     } else if (check_answer(c, &d) != 0) {
         consumer_fail(c, &d);
     } else if (ask_for_log(c, &d) != 0) {

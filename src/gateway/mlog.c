@@ -93,7 +93,7 @@ static void sync_soon(struct mlog *m)
 static int read_body(struct mlog *m, int fd, uint64_t size, struct buf *out, struct diag *d)
 {
     if (m->snap == NULL || size > m->snap->conf.body_max)
-        return diag_set(d, ERR_TOO_LARGE, "Message size exceeds maximum loggable size");
+        return diag_set(d, ERR_LOGGING_FAILED, "Message size exceeds maximum loggable size");
     uint8_t *p = buf_room(out, (size_t)size);
     uint64_t at = 0;
     while (p != NULL && at < size) {

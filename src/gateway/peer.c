@@ -194,6 +194,20 @@ int peer_addresses(const struct worker *w, const struct snapshot *s,
     return resting > 0 ? rc : no_address(provider, "a suitable address", d);
 }
 
+void peer_pool_key(const struct net_addr *a, size_t n, struct buf *out)
+{
+    char text[PEER_ADDRS_MAX][80], *order[PEER_ADDRS_MAX];
+    for (size_t i = 0; i < n; i++) {
+        size_t k = i;
+        net_addr_print(&a[i], text[i], sizeof text[i]);
+        for (; k > 0 && strcmp(order[k - 1], text[i]) > 0; k--)
+            order[k] = order[k - 1];
+        order[k] = text[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, "%s ", order[i]);
+}
+
 /* --- judging a connection --- */
 
 struct peer_judging {

@@ -22,6 +22,10 @@ int peer_addresses(const struct worker *w, const struct snapshot *s,
                    const struct id_client *provider, const struct id_server *wanted,
                    struct net_addr out[PEER_ADDRS_MAX], size_t *n, struct diag *d) MUST_USE;
 
+/* Appends a name of the set of addresses, whatever their order: connections are pooled under it, so
+ * that who asks for one server never gets a connection to another one. */
+void peer_pool_key(const struct net_addr *a, size_t n, struct buf *out);
+
 /* The judgement of one new connection; may take a fetch. done is called once, now or later. */
 struct peer_judging;
 typedef void (*peer_done)(void *ctx, const struct diag *why); /* NULL: trusted */

@@ -1,14 +1,12 @@
 #include "gateway/provider.h"
 #include "base/err.h"
+#include "gateway/refusal.h"
 #include "gateway/verdict.h"
-#include "proc/report.h"
 #include "xroad/acl.h"
 #include "xroad/trust.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define PREFIX "server.serverproxy"
 
 void provider_free(struct provider *p)
 {
@@ -49,17 +47,6 @@ static void give_fault(struct http_exchange *x, struct provider *p, const struct
     buf_free(&xml);
 }
 
-static void make_fault(const char *phase, const struct diag *d, struct fault *f)
-{
-    char uuid[37];
-    worker_uuid(uuid);
-    fault_make(f, "", d, uuid);
-    if (phase != NULL)
-        fault_prefix(f, phase);
-    fault_prefix(f, PREFIX);
-    report_diag(REPORT_WARN, f->code, uuid, d);
-}
-
 void provider_fail(struct provider *p, const char *phase, const struct diag *d)
 {
     struct fault f;
@@ -72,7 +59,7 @@ void provider_fail(struct provider *p, const char *phase, const struct diag *d)
     ask_cancel(p->w->ask, p->asked_sign);
     ask_cancel(p->w->ask, p->asked_log);
     p->asked_sign = p->asked_log = 0;
-    make_fault(phase, d, &f);
+    refusal_make(REFUSAL_PROVIDER, phase, d, &f);
     give_fault(p->x, p, &f);
 }
 
@@ -135,8 +122,8 @@ static int check_head(struct provider *p, const char **phase, struct diag *d)
         return d->code;
     int rc = judge_peer(p, d);
     if (rc != 0 && rc != ERR_INTERNAL)
-        *phase = "service_failed.ssl_authentication_failed";
-    return rc;
+        d->code = ERR_SSL_AUTH; /* X-Road wraps what it finds here (transport.md 3.3) */
+    return rc == 0 ? 0 : d->code;
 }
 
 /* --- access rights --- */
@@ -240,10 +227,8 @@ static void on_body(void *ctx, struct http_exchange *x, struct slice piece)
         return;
     do {
         struct slice part;
-        const char *phase = "service_failed";
         int rc = message_read(p->reader, &piece, &e, &part, &d);
-        if (rc == ERR_MIME_PARSING)
-            phase = NULL;
+        const char *phase = refusal_reading(rc);
         if (rc == 0)
             rc = take_event(p, e, part, &phase, &d);
         if (rc != 0) {
@@ -321,7 +306,7 @@ static void on_body_end(void *ctx, struct http_exchange *x)
             &(struct diag){.code = ERR_TOO_LARGE,
                            .text = "the message's head and signature take too much memory"});
     else if (verify(p, &d) != 0)
-        provider_fail(p, "signature_verification", &d);
+        provider_fail(p, REFUSAL_SIGNATURE, &d);
     else if (ask_for_log(p, &d) != 0)
         provider_fail(p, "logging_failed", &d);
 }
@@ -392,7 +377,7 @@ static void refuse_early(struct http_exchange *x, int code, const char *text)
     struct diag d = {0};
     struct fault f;
     diag_set(&d, code, "%s", text);
-    make_fault(NULL, &d, &f);
+    refusal_make(REFUSAL_PROVIDER, NULL, &d, &f);
     give_fault(x, NULL, &f);
 }
 

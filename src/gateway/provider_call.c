@@ -156,7 +156,7 @@ static void sign(struct provider *p)
     struct diag d = {0};
     if (p->service != NULL && p->service->keep_bodies &&
         p->resp_body.size > p->snap->conf.body_max) {
-        diag_set(&d, ERR_TOO_LARGE, "Message size exceeds maximum loggable size");
+        diag_set(&d, ERR_LOGGING_FAILED, "Message size exceeds maximum loggable size");
         provider_fail(p, "logging_failed", &d);
         return;
     }
@@ -260,7 +260,8 @@ static void on_error(void *ctx, struct http_call *call, const struct diag *why)
         try_url(p);
         return;
     }
-    if (d.code == ERR_CLOSED || d.code == ERR_EOF || d.code == ERR_TIMEOUT || d.code == ERR_SYNTAX)
+    if (d.code == ERR_CLOSED || d.code == ERR_EOF || d.code == ERR_TIMEOUT ||
+        d.code == ERR_SYNTAX || d.code == ERR_TOO_LARGE)
         d.code = ERR_IO;
     provider_fail(p, NULL, &d);
 }

@@ -170,25 +170,34 @@ static void on_peer(void *ctx, const char *name, int fd)
 
 /* --- life --- */
 
-static void on_stopped(void *ctx)
+static void on_deadline(void *ctx)
 {
     struct worker *w = ctx;
     loop_stop(w->loop);
+}
+
+static void on_stopped(void *ctx)
+{
+    struct worker *w = ctx;
+    if (--w->stopping == 0)
+        loop_stop(w->loop);
 }
 
 /* Exchanges in hand end first; the group kills what takes longer. */
 static void on_stop(void *ctx)
 {
     struct worker *w = ctx;
-    if (w->peer != NULL)
-        http_server_stop(w->peer, NULL, NULL);
-    if (w->ocsp != NULL)
-        http_server_stop(w->ocsp, NULL, NULL);
-    if (w->https != NULL)
-        http_server_stop(w->https, NULL, NULL);
-    if (w->http != NULL)
-        http_server_stop(w->http, on_stopped, w);
-    loop_timer_start(w->loop, STOP_MS, on_stopped, w);
+    struct http_server *server[] = {w->peer, w->ocsp, w->https, w->http};
+    if (w->stopping > 0)
+        return;
+    w->stopping = ARRAY_LEN(server);
+    for (size_t i = 0; i < ARRAY_LEN(server); i++) {
+        if (server[i] != NULL)
+            http_server_stop(server[i], on_stopped, w);
+        else
+            on_stopped(w);
+    }
+    loop_timer_start(w->loop, STOP_MS, on_deadline, w);
 }
 
 static void on_command(void *ctx, uint64_t id, struct slice command)

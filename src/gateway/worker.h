@@ -28,6 +28,7 @@ struct worker {
     struct http_client *peers, *providers;
     struct peer_cache *peer_ocsp;
     struct xades_cache *verdicts;
+    size_t stopping; /* servers that still have exchanges in hand, once a stop was asked for */
 };
 
 int worker_run(struct group_self *self, const char *config_path);

@@ -28,8 +28,10 @@ static void on_peer(void *ctx, const char *name, int fd)
 static void on_command(void *ctx, uint64_t id, struct slice command)
 {
     struct run *r = ctx;
-    (void)command;
-    group_answer(r->self, id, EXIT_USE, SLICE_LIT("The key process takes no commands.\n"));
+    if (slice_eq_str(command, "reload")) /* its keys are those of the start */
+        group_answer(r->self, id, EXIT_DONE, SLICE_NONE);
+    else
+        group_answer(r->self, id, EXIT_USE, SLICE_LIT("The key process takes no commands.\n"));
 }
 
 static void on_stop(void *ctx)

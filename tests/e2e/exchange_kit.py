@@ -409,7 +409,7 @@ class System:
     socket, and returns the bytes to send, or None to cut the connection. Without a rule it says what it was asked."""
 
     def __init__(self):
-        self.rules, self.seen, self.lock, self.n = {}, {}, threading.Lock(), 0
+        self.rules, self.seen, self.early, self.lock, self.n = {}, {}, {}, threading.Lock(), 0
 
     def rule(self, act=None):
         """A fresh name, with its rule."""
@@ -441,11 +441,17 @@ class System:
             while True:
                 line, keep = r.line(), Keep()
                 q = Request(line, r.headers(), keep)
+                name = urllib.parse.urlsplit(q.target).path.split('/')[2:3]
+                name = name[0] if name else ''
+                if name in self.early:  # before the body is read
+                    s.sendall(self.early[name][0])
+                    if self.early[name][1]:
+                        s.shutdown(socket.SHUT_WR)
+                        r.body(q.get, keep, False)
+                    break
                 r.body(q.get, keep, False)
                 q = Request(line, q.headers, keep)
                 q.tls_client = s.getpeercert(True) if tls else None
-                name = urllib.parse.urlsplit(q.target).path.split('/')[2:3]
-                name = name[0] if name else ''
                 with self.lock:
                     self.seen.setdefault(name, []).append(q)
                 act = self.rules.get(name)
@@ -471,3 +477,62 @@ def echo(q):
 
 def mirror(q, s):
     return http_answer(q.body, headers=[('Content-Type', 'application/octet-stream')])
+
+
+# ---- between two servers
+
+class Relay:
+    """Carries messages from one server to another, knowing both their TLS keys; `request` and `response` may change
+    head and (decoded) body on their way. A body of None: the connection breaks within it."""
+
+    def __init__(self, at, to, server, client):
+        self.at, self.to, self.server, self.client, self.request, self.response, self.requests = at, to, server, client, None, None, 0
+
+    def listen(self):
+        self.front, self.back = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.back.check_hostname, self.back.verify_mode = False, ssl.CERT_NONE
+        for c, who in (self.front, self.server), (self.back, self.client):
+            c.load_cert_chain(who + '.auth.pem', who + '.auth.key')
+            c.set_ciphers('DEFAULT@SECLEVEL=1:ECDHE-RSA-AES256-SHA384')
+        sock = socket.create_server(self.at, backlog=64)
+        threading.Thread(target=self.accept, args=(sock,), daemon=True).start()
+
+    def accept(self, sock):
+        while True:
+            s, _ = sock.accept()
+            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+
+    def serve(self, s):
+        try:
+            with self.front.wrap_socket(s, server_side=True) as a, self.back.wrap_socket(socket.create_connection(self.to, 30)) as b:
+                ra, rb = Reader(a), Reader(b)
+                while True:
+                    head, body = self.message(ra)
+                    self.requests += 1
+                    if not self.pass_on(b, head, body, self.request):
+                        return
+                    head, body = self.message(rb)
+                    if not self.pass_on(a, head, body, self.response):
+                        return
+        except (OSError, EOFError, ValueError):
+            pass
+
+    @staticmethod
+    def message(r):
+        lines = []
+        while line := r.line():
+            lines.append(line)
+        head, keep = b'\r\n'.join(lines) + b'\r\n', Keep(64 << 20)
+        get = lambda n: next((l.split(b':', 1)[1].strip().decode() for l in lines if l.lower().startswith(n.encode() + b':')), None)
+        r.body(get, keep, lines[0].startswith(b'HTTP/'))
+        return re.sub(rb'(?im)^(transfer-encoding|content-length):.*\r\n', b'', head), keep.data
+
+    @staticmethod
+    def pass_on(to, head, body, change):
+        if change:
+            head, body = change(head, body)
+        if not head:
+            return False
+        length = 1000 if body is None else len(body)
+        to.sendall(head + b'Content-Length: %d\r\n\r\n' % length + (b'--half' if body is None else body))
+        return body is not None
