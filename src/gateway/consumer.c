@@ -219,7 +219,7 @@ static int start_call(struct consumer *c, struct diag *d)
     struct net_addr addrs[PEER_ADDRS_MAX];
     size_t n;
     struct slice type = http_get(http_exchange_head(c->x), "content-type");
-    char host[80];
+    char host[80], pool[84];
     int rc =
         peer_addresses(c->w, c->snap, &c->req.service.provider,
                        c->req.has_security_server ? &c->req.security_server : NULL, addrs, &n, d);
@@ -230,6 +230,9 @@ static int start_call(struct consumer *c, struct diag *d)
         return diag_set(d, ERR_INTERNAL, "no random bytes");
     message_boundary(random, c->writer.boundary);
     net_addr_print(&addrs[0], host, sizeof host);
+    /* Among several the call may end at another than the first: such connections are no good for a
+     * call that is for the first alone. */
+    snprintf(pool, sizeof pool, "%s%s", host, n > 1 ? "+" : "");
     char *head = arena_printf(
         c->a,
         "POST / HTTP/1.1\r\nHost: %s\r\n"
@@ -243,7 +246,7 @@ static int start_call(struct consumer *c, struct diag *d)
     struct http_target t = {.addrs = addrs,
                             .n = n,
                             .tls = c->w->peer_client,
-                            .pool_key = slice_str(host),
+                            .pool_key = slice_str(pool),
                             .repeatable = false};
     c->call = http_call_start(c->w->peers, &t, slice_str(head), &call_events, c);
     return c->call != NULL ? 0 : diag_set(d, ERR_NOMEM, "no memory for a call");
