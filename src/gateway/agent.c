@@ -322,6 +322,8 @@ int agent_run(struct group_self *self, const char *config_path)
     struct agent a = {.self = self, .loop = group_loop(self), .config_path = config_path};
     struct diag d = {0};
     a.snapshot_fd = -1;
+    /* Workers outlive an agent, and keep verdicts by generation: no number may come twice. */
+    a.generation = (uint64_t)loop_mono_ms(a.loop);
     buf_init(&a.image, IMAGE_MAX);
     buf_init(&a.record, IPC_BODY_MAX);
     if (prepare(&a, &d) != 0) {

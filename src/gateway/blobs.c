@@ -1,6 +1,5 @@
 #include "gateway/blobs.h"
 #include "base/err.h"
-#include "base/hex.h"
 #include "base/map.h"
 
 #include <stdlib.h>
@@ -73,23 +72,25 @@ static struct known *remember(struct blobs *b, struct slice bytes, uint64_t hash
     return k;
 }
 
-/* The journal's key of a blob: "b:" and the hash in hex. */
-static void key_of(const uint8_t sha256[32], char out[67])
+#define KEY 33
+
+/* The journal's key of a blob: a zero byte, which no message id has, and the hash. */
+static struct slice key_of(const uint8_t sha256[32], uint8_t out[KEY])
 {
-    memcpy(out, "b:", 2);
-    hex_print(slice_of(sha256, 32), out + 2);
+    out[0] = 0;
+    memcpy(out + 1, sha256, 32);
+    return slice_of(out, KEY);
 }
 
 /* Appends the blob unless the open segment has it. */
 static int put(struct known *k, struct journal *j, int64_t now_ms, struct diag *d)
 {
-    char key[67];
+    uint8_t key[KEY];
     uint64_t seq;
     if (k->segment == journal_segment(j))
         return 0;
-    key_of(k->sha256, key);
-    int rc =
-        journal_append(j, RECORD_BLOB, 0, now_ms, slice_str(key), buf_view(&k->bytes), &seq, d);
+    int rc = journal_append(j, RECORD_BLOB, 0, now_ms, key_of(k->sha256, key), buf_view(&k->bytes),
+                            &seq, d);
     if (rc == 0)
         k->segment = journal_segment(j);
     return rc;
@@ -136,12 +137,11 @@ int blobs_store(struct blobs *b, struct journal *j, struct record_piece *piece, 
 
 int blobs_read(struct journal *j, struct slice sha256, struct buf *out, struct diag *d)
 {
-    char key[67];
+    uint8_t key[KEY];
     uint64_t seq[8];
     size_t n;
     struct buf payload;
-    key_of(sha256.p, key);
-    int rc = journal_find(j, slice_str(key), seq, ARRAY_LEN(seq), &n, d);
+    int rc = journal_find(j, key_of(sha256.p, key), seq, ARRAY_LEN(seq), &n, d);
     buf_init(&payload, JOURNAL_RECORD_MAX);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct journal_record r;

@@ -21,6 +21,9 @@ static int load(void *ctx, const char *name, struct slice *bytes, struct diag *d
     struct conffile *c = ctx;
     char path[2048];
     struct buf b;
+    *bytes = SLICE_NONE;
+    if (name == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the configuration");
     conffile_path(c, slice_str(name), path, sizeof path);
     buf_init(&b, FILE_MAX);
     int rc = fs_read(path, &b, d);
@@ -67,7 +70,16 @@ void conffile_free(struct conffile *c)
     c->a = NULL;
 }
 
-int conffile_inline(struct conffile *c, struct buf *out, struct diag *d)
+/* Called again and again while c lives: what is read goes through memory of its own. */
+int conffile_inline(const struct conffile *c, struct buf *out, struct diag *d)
 {
-    return serverconf_inline(c->a, buf_view(&c->text), load, c, out, d);
+    struct conffile once = *c;
+    once.a = arena_new(CONF_ARENA);
+    if (once.a == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the configuration");
+    int rc = serverconf_inline(once.a, buf_view(&c->text), load, &once, out, d);
+    if (rc == 0 && arena_failed(once.a))
+        rc = diag_set(d, ERR_TOO_LARGE, "the files of the configuration are too large");
+    arena_free(once.a);
+    return rc;
 }

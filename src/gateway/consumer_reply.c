@@ -228,6 +228,13 @@ void consumer_on_end(void *ctx, struct http_call *call)
         consumer_pass_fault(c, &c->fault); /* as it came */
         return;
     }
+    if (!c->logged) {
+        /* A fault may come early; an answer to what was not signed and logged yet is none. */
+        diag_set(&d, ERR_INVALID_RESPONSE,
+                 "The provider's server answered before it had the whole request");
+        consumer_fail(c, &d);
+        return;
+    }
     if (c->resp_signature.n == 0) {
         diag_set(&d, ERR_MISSING_SIGNATURE, "The provider's answer has no signature");
         consumer_fail(c, &d);

@@ -159,6 +159,8 @@ static int take_record(struct mlog *m, struct ipc *line, const struct ipc_frame 
     rc = rc != 0 ? rc : stamping_may_log(m->stamping, d);
     if (rc == 0 && r.id.n > 255)
         rc = diag_set(d, ERR_DATABASE, "X-Road-Id is longer than 255 bytes");
+    if (rc == 0 && slice_find(r.id, 0) != SIZE_MAX)
+        rc = diag_set(d, ERR_DATABASE, "X-Road-Id holds a zero byte");
     if (rc == 0 && r.body_kept)
         rc = seal(m, &r, f->fd, d);
     if (rc == 0 && m->n == WAITING_MAX)

@@ -18,8 +18,11 @@
 
 /* --- OCSP responses of peers --- */
 
+/* A peer brings what it likes: its chain may show others' certificates, and its responses are
+ * judged later. So an entry serves only connections with the leaf that brought it, whose key the
+ * peer has proven to hold. */
 struct peer_entry {
-    uint8_t sha256[32];
+    uint8_t leaf[32], sha256[32];
     struct buf der;
     int64_t used_ms;
 };
@@ -43,10 +46,12 @@ void peer_cache_free(struct peer_cache *c)
     free(c);
 }
 
-static struct peer_entry *cache_find(struct peer_cache *c, const struct cert *cert)
+static struct peer_entry *cache_find(struct peer_cache *c, const struct cert *leaf,
+                                     const struct cert *cert)
 {
     for (size_t i = 0; i < c->n; i++)
-        if (memcmp(c->e[i].sha256, cert->sha256, 32) == 0)
+        if (memcmp(c->e[i].sha256, cert->sha256, 32) == 0 &&
+            memcmp(c->e[i].leaf, leaf->sha256, 32) == 0)
             return &c->e[i];
     return NULL;
 }
@@ -65,23 +70,32 @@ static struct peer_entry *place(struct peer_cache *c)
     return oldest;
 }
 
-static void cache_put(struct peer_cache *c, const struct cert *cert, struct slice der,
-                      int64_t now_ms)
+static void cache_put(struct peer_cache *c, const struct cert *leaf, const struct cert *cert,
+                      struct slice der, int64_t now_ms)
 {
-    struct peer_entry *e = cache_find(c, cert);
+    struct peer_entry *e = cache_find(c, leaf, cert);
     if (e == NULL)
         e = place(c);
+    memcpy(e->leaf, leaf->sha256, 32);
     memcpy(e->sha256, cert->sha256, 32);
     buf_reset(&e->der);
     buf_slice(&e->der, der);
     e->used_ms = now_ms;
 }
 
+/* What a connection was refused with is fetched anew for the next one. */
+static void cache_forget(struct peer_cache *c, const struct cert *leaf)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (memcmp(c->e[i].leaf, leaf->sha256, 32) == 0)
+            buf_reset(&c->e[i].der);
+}
+
 /* The cached response when it will still be fresh in a moment. */
 static struct slice cache_get(struct peer_cache *c, const struct snapshot *s,
-                              const struct cert *cert, int64_t now_ms)
+                              const struct cert *leaf, const struct cert *cert, int64_t now_ms)
 {
-    struct peer_entry *e = cache_find(c, cert);
+    struct peer_entry *e = cache_find(c, leaf, cert);
     struct ocsp_info info;
     if (e == NULL || ocsp_parse(buf_view(&e->der), &info, NULL) != 0)
         return SLICE_NONE;
@@ -264,7 +278,7 @@ static void decide(struct peer_judging *j)
     int64_t until = 0;
     size_t n = 0;
     for (size_t i = 0; i < j->n; i++) {
-        struct peer_entry *e = cache_find(j->w->peer_ocsp, j->chain[i]);
+        struct peer_entry *e = cache_find(j->w->peer_ocsp, j->chain[0], j->chain[i]);
         if (e != NULL)
             ocsp[n++] = buf_view(&e->der);
     }
@@ -274,6 +288,8 @@ static void decide(struct peer_judging *j)
         struct digest key;
         verdict_key(&j->provider, NULL, 0, &key);
         verdict_remember(j->c, j->s->generation, &key, until);
+    } else {
+        cache_forget(j->w->peer_ocsp, j->chain[0]);
     }
     finish(j, rc == 0 ? NULL : &d);
 }
@@ -318,8 +334,8 @@ static bool fetch_step(struct peer_judging *j, struct slice *in, bool *broken)
         buf_slice(&j->part, piece);
     } else if (e == MIME_PART_END && j->in_part) {
         if (j->got < j->n_missing && !j->part.failed)
-            cache_put(j->w->peer_ocsp, j->chain[j->missing[j->got]], buf_view(&j->part),
-                      loop_wall_ms(j->w->loop));
+            cache_put(j->w->peer_ocsp, j->chain[0], j->chain[j->missing[j->got]],
+                      buf_view(&j->part), loop_wall_ms(j->w->loop));
         j->got++;
     }
     return e != MIME_MORE && e != MIME_END;
@@ -369,8 +385,8 @@ static void set_port(struct net_addr *a, uint16_t port)
         ((struct sockaddr_in *)&a->sa)->sin_port = htons(port);
 }
 
-/* transport.md 3.1: SHA-1 values first, then SHA-256 in the same order. */
-static void fetch(struct peer_judging *j)
+/* transport.md 3.1: SHA-1 values first, then SHA-256 in the same order. False: j is gone. */
+static bool fetch(struct peer_judging *j)
 {
     static const struct http_call_events ev = {.on_head = on_fetch_head,
                                                .on_body = on_fetch_body,
@@ -397,10 +413,12 @@ static void fetch(struct peer_judging *j)
                             .response_timeout_ms = FETCH_TIMEOUT_MS};
     j->fetch = http_call_start(j->w->providers, &t, buf_view(&head), &ev, j);
     buf_free(&head);
-    if (j->fetch == NULL)
+    if (j->fetch == NULL) {
         fetch_failed(j, "out of memory");
-    else
-        http_call_end(j->fetch);
+        return false;
+    }
+    http_call_end(j->fetch);
+    return true;
 }
 
 static int take_chain(struct peer_judging *j, struct diag *d)
@@ -445,12 +463,11 @@ struct peer_judging *peer_judge(struct worker *w, struct snapshot *s, struct con
         return NULL;
     }
     for (size_t i = 0; i < j->n; i++)
-        if (cache_get(w->peer_ocsp, s, j->chain[i], loop_wall_ms(w->loop)).n == 0)
+        if (cache_get(w->peer_ocsp, s, j->chain[0], j->chain[i], loop_wall_ms(w->loop)).n == 0)
             j->missing[j->n_missing++] = i;
     if (j->n_missing == 0) {
         decide(j);
         return NULL;
     }
-    fetch(j);
-    return j;
+    return fetch(j) ? j : NULL;
 }

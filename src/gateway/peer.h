@@ -10,7 +10,7 @@
 
 #define PEER_ADDRS_MAX 16
 
-struct peer_cache; /* OCSP responses of peers, by certificate; capped */
+struct peer_cache; /* OCSP responses of peers, by leaf and certificate; capped */
 struct peer_cache *peer_cache_new(void);
 void peer_cache_free(struct peer_cache *c);
 

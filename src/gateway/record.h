@@ -3,8 +3,9 @@
  *
  *   RECORD_MESSAGE  one signed message (request or response, on one side)
  *   RECORD_BLOB     bytes that many documents share (certificates, OCSP responses, fixed text),
- *                   named by SHA-256, repeated in each segment that needs them; journal id
- * "b:<hex>" RECORD_STAMP    a batch time-stamp over the signature documents of earlier records
+ *                   repeated in each segment that needs them; its journal id is a zero byte and
+ *                   the SHA-256 of the bytes
+ *   RECORD_STAMP    a batch time-stamp over the signature documents of earlier records
  *   RECORD_OPEN     start of the log process: version, server
  *
  * MESSAGE payload, little-endian; "var" is u32 length and bytes:
@@ -16,7 +17,7 @@
  *   var chain result   var chain   (empty: single form)
  *   u32 pieces; each: u8 0 and var bytes, or u8 1 and 32 bytes SHA-256 of a blob
  *   var sealed body (flag 2)
- * The journal id of a MESSAGE is its message id.
+ * The journal id of a MESSAGE is its message id, which holds no zero byte.
  *
  * STAMP payload:
  *   u8 version 1   var token (DER)   u32 n, each: u64 sequence, 64 bytes SHA-512 of the document.

@@ -154,10 +154,13 @@ static void snapshot_free(struct snapshot *s)
 
 int snapshot_open(int fd, struct snapshot **out, struct diag *d)
 {
+    const int need = F_SEAL_SHRINK | F_SEAL_WRITE; /* checked once: so it must stay what it is */
     struct stat st;
     struct snapshot *s = calloc(1, sizeof *s);
+    int seals = fcntl(fd, F_GET_SEALS);
     *out = NULL;
-    if (s == NULL || fstat(fd, &st) != 0 || st.st_size < HEAD) {
+    if (s == NULL || seals < 0 || (seals & need) != need || fstat(fd, &st) != 0 ||
+        st.st_size < HEAD) {
         free(s);
         close(fd);
         return diag_set(d, ERR_CORRUPT, "a snapshot cannot be read");

@@ -50,7 +50,7 @@ struct snapshot_part {
 int snapshot_write(uint64_t generation, int64_t expires_ms, const struct snapshot_part *parts,
                    size_t n, int *fd, struct diag *d) MUST_USE;
 
-/* Reader: maps, checks, parses. Takes the descriptor. refs is 1. */
+/* Reader: maps, checks, parses. Takes the descriptor, which must be sealed. refs is 1. */
 int snapshot_open(int fd, struct snapshot **out, struct diag *d) MUST_USE;
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s);

@@ -21,8 +21,11 @@ void verdict_key(const struct id_client *id, const struct slice *extra, size_t n
 {
     struct buf b;
     buf_init(&b, 1u << 20);
-    id_client_short(&b, id);
-    buf_byte(&b, 0);
+    /* Each part with its length: a member's code may hold what separates parts in a text. */
+    wr_var(&b, id->instance);
+    wr_var(&b, id->member_class);
+    wr_var(&b, id->member_code);
+    wr_var(&b, id->subsystem);
     for (size_t i = 0; i < n; i++)
         wr_var(&b, extra[i]);
     digest_of(DIGEST_SHA256, buf_view(&b), key);

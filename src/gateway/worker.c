@@ -71,11 +71,11 @@ static int refresh_tls(struct worker *w, struct diag *d)
     EVP_PKEY_free(key);
     if (rc != 0)
         return rc;
-    free((void *)w->auth_cert.p);
     uint8_t *copy = malloc(chain[0].n);
     if (copy == NULL)
         return diag_set(d, ERR_NOMEM, "no memory for a certificate");
     memcpy(copy, chain[0].p, chain[0].n);
+    free((void *)w->auth_cert.p);
     w->auth_cert = slice_of(copy, chain[0].n);
     return 0;
 }
@@ -126,8 +126,11 @@ static void on_agent_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
     struct snapshot *s;
     struct diag d = {0};
     (void)c;
-    if (f->type != FRAME_SNAPSHOT || f->fd < 0)
+    if (f->type != FRAME_SNAPSHOT || f->fd < 0) {
+        if (f->fd >= 0)
+            close(f->fd);
         return;
+    }
     if (snapshot_open(f->fd, &s, &d) != 0) {
         report_diag(REPORT_ERROR, "snapshot", NULL, &d);
         return;

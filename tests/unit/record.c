@@ -1,8 +1,13 @@
 /* Message log records: encoding both ways, cutting of shared parts, refusal of damaged ones. */
 #include "base/err.h"
+#include "base/hex.h"
+#include "gateway/blobs.h"
 #include "gateway/record.h"
 #include "test.h"
 #include "vectors.h"
+
+#include <stdlib.h>
+#include <unistd.h>
 
 static struct record_message sample(void)
 {
@@ -125,4 +130,33 @@ TEST(a_stamp_record_comes_back_as_it_was)
         CHECK_INT(record_stamp_get(a, slice_sub(buf_view(&b), 0, n), &got, &d), ERR_CORRUPT);
     buf_free(&b);
     arena_free(a);
+}
+
+/* Clients choose message ids: none of them must stand between a document and its blobs. */
+TEST(a_message_id_hides_no_blob)
+{
+    char dir[] = "/tmp/sild-record-XXXXXX", command[64], id[80] = "b:";
+    static uint8_t shared[300];
+    struct journal *j;
+    struct blobs *blobs = blobs_new();
+    struct record_piece piece = {true, slice_of(shared, sizeof shared)};
+    struct buf out;
+    struct diag d = {0};
+    uint64_t seq;
+    CHECK(mkdtemp(dir) != NULL);
+    CHECK_INT(journal_open(dir, NULL, &j, &d), 0);
+    CHECK_INT(blobs_store(blobs, j, &piece, 1, 1, &d), 0);
+    hex_print(piece.bytes, id + 2);
+    for (int i = 0; i < 20; i++)
+        CHECK_INT(journal_append(j, RECORD_MESSAGE, 0, 1, slice_str(id), SLICE_LIT("x"), &seq, &d),
+                  0);
+    CHECK_INT(journal_sync(j, &d), 0);
+    buf_init(&out, 1024);
+    CHECK_INT(blobs_read(j, piece.bytes, &out, &d), 0);
+    CHECK(slice_eq(buf_view(&out), slice_of(shared, sizeof shared)));
+    buf_free(&out);
+    blobs_free(blobs);
+    journal_close(j);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK_INT(system(command), 0);
 }

@@ -1,7 +1,12 @@
 /* A gateway's configuration: what is read, and that each mistake names its line. */
 #include "base/err.h"
+#include "gateway/conffile.h"
 #include "gateway/serverconf.h"
+#include "proc/fs.h"
 #include "test.h"
+
+#include <stdlib.h>
+#include <unistd.h>
 
 static const char good[] = "[gateway]\n"
                            "server = ZZ/GOV/100/ss1\n"
@@ -99,4 +104,34 @@ TEST(a_group_without_its_client_is_refused)
                     &c, &d),
               ERR_MALFORMED_SERVER_CONF);
     arena_free(a);
+}
+
+/* The agent inlines the files for each snapshot, as long as it lives. */
+TEST(a_configuration_is_inlined_any_number_of_times)
+{
+    static uint8_t owner[512 << 10];
+    char dir[] = "/tmp/sild-serverconf-XXXXXX", path[64], command[64];
+    struct conffile c;
+    struct buf text;
+    struct diag d = {0};
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof path, "%s/owner.der", dir);
+    CHECK_INT(fs_write(path, slice_of(owner, sizeof owner), 0644, &d), 0);
+    snprintf(path, sizeof path, "%s/gateway.conf", dir);
+    CHECK_INT(fs_write(path,
+                       SLICE_LIT("[gateway]\nserver = ZZ/GOV/100/ss1\n"
+                                 "[log]\nowner_key = owner.der\n"),
+                       0644, &d),
+              0);
+    CHECK_INT(conffile_read(path, &c, &d), 0);
+    buf_init(&text, 4u << 20);
+    for (int i = 0; i < 100; i++) {
+        buf_reset(&text);
+        CHECK_INT(conffile_inline(&c, &text, &d), 0);
+        CHECK(text.n > sizeof owner);
+    }
+    buf_free(&text);
+    conffile_free(&c);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK_INT(system(command), 0);
 }
