@@ -14,6 +14,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "evidence/hashchain_form.h"
 #include "wire/xml.h"
 
 #include <stdlib.h>
@@ -131,35 +132,35 @@ static int tree_make(struct tree *t, enum digest_alg alg, const struct hashchain
 static void put_value(struct buf *b, const char *indent, const struct digest *d)
 {
     buf_str(b, indent);
-    buf_str(b, "<DigestValue>");
+    buf_str(b, HASHCHAIN_FORM_VALUE);
     base64_append(b, digest_slice(d));
-    buf_str(b, "</DigestValue>\n");
+    buf_str(b, HASHCHAIN_FORM_VALUE_END);
 }
 
 static void put_sibling(struct buf *b, const struct digest *d)
 {
-    buf_str(b, "        <ns2:HashValue>\n");
-    put_value(b, "            ", d);
-    buf_str(b, "        </ns2:HashValue>\n");
+    buf_str(b, HASHCHAIN_FORM_HASH);
+    put_value(b, HASHCHAIN_FORM_ITEM_INDENT, d);
+    buf_str(b, HASHCHAIN_FORM_HASH_END);
 }
 
 static void put_data(struct buf *b, struct slice name, const struct digest *d)
 {
-    buf_str(b, "        <ns2:DataRef URI=\"");
+    buf_str(b, HASHCHAIN_FORM_DATA);
     xml_escape_attr(b, name);
-    buf_str(b, "\">\n");
-    put_value(b, "            ", d);
-    buf_str(b, "        </ns2:DataRef>\n");
+    buf_str(b, HASHCHAIN_FORM_DATA_VALUE);
+    put_value(b, HASHCHAIN_FORM_ITEM_INDENT, d);
+    buf_str(b, HASHCHAIN_FORM_DATA_END);
 }
 
 static void put_step_begin(struct buf *b, size_t step)
 {
-    buf_printf(b, "    <ns2:HashStep id=\"STEP%zu\">\n", step);
+    buf_printf(b, HASHCHAIN_FORM_STEP, step);
 }
 
 static void put_step_end(struct buf *b)
 {
-    buf_str(b, "    </ns2:HashStep>\n");
+    buf_str(b, HASHCHAIN_FORM_STEP_END);
 }
 
 /* The step of a node with two children, of which the `right` one (or the left) leads to the leaf.
@@ -175,15 +176,11 @@ static void put_node(struct buf *b, const struct tree *t, const struct hashchain
     if (last)
         put_data(b, m->name[0], &m->digest[0]);
     else
-        buf_printf(b, "        <ns2:StepRef URI=\"#STEP%zu\"/>\n", step + 1);
+        buf_printf(b, HASHCHAIN_FORM_STEP_REF, step + 1);
     if (!(own & 1))
         put_sibling(b, sibling);
     put_step_end(b);
 }
-
-#define DOCUMENT_BEGIN "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n"
-#define NAMESPACES                                                                                 \
-    "xmlns=\"http://www.w3.org/2000/09/xmldsig#\" xmlns:ns2=\"http://cyber.ee/hashchain\""
 
 /* The chain of the message whose leaf this is. */
 static void put_chain(struct buf *b, const struct tree *t, const struct hashchain_message *m,
@@ -195,10 +192,9 @@ static void put_chain(struct buf *b, const struct tree *t, const struct hashchai
         if (left + 1 < t->count[level - 1])
             forks[n++] = level;
     }
-    buf_str(b, DOCUMENT_BEGIN "<ns2:HashChain " NAMESPACES ">\n"
-                              "    <ns2:DefaultDigestMethod Algorithm=\"");
+    buf_str(b, HASHCHAIN_FORM_CHAIN);
     buf_str(b, digest_uri(t->alg));
-    buf_str(b, "\"/>\n");
+    buf_str(b, HASHCHAIN_FORM_METHOD_END);
     for (size_t i = 0; i < n; i++)
         put_node(b, t, m, leaf, forks[i], i, i + 1 == n && m->n == 1);
     if (m->n > 1 || n == 0) {
@@ -207,7 +203,7 @@ static void put_chain(struct buf *b, const struct tree *t, const struct hashchai
             put_data(b, m->name[i], &m->digest[i]);
         put_step_end(b);
     }
-    buf_str(b, "</ns2:HashChain>\n");
+    buf_str(b, HASHCHAIN_FORM_CHAIN_END);
 }
 
 static void put_result(struct buf *b, const struct tree *t, const char *uri)
@@ -217,13 +213,13 @@ static void put_result(struct buf *b, const struct tree *t, const char *uri)
      * part only. */
     if (t->one_part)
         hashchain_step(t->alg, &t->node[0][0], 1, &top);
-    buf_str(b, DOCUMENT_BEGIN "<ns2:HashChainResult URI=\"");
+    buf_str(b, HASHCHAIN_FORM_RESULT);
     xml_escape_attr(b, slice_str(uri));
-    buf_str(b, "\" " NAMESPACES ">\n    <DigestMethod Algorithm=\"");
+    buf_str(b, HASHCHAIN_FORM_RESULT_METHOD);
     buf_str(b, digest_uri(t->alg));
-    buf_str(b, "\"/>\n");
-    put_value(b, "    ", &top);
-    buf_str(b, "</ns2:HashChainResult>\n");
+    buf_str(b, HASHCHAIN_FORM_METHOD_END);
+    put_value(b, HASHCHAIN_FORM_RESULT_INDENT, &top);
+    buf_str(b, HASHCHAIN_FORM_RESULT_END);
 }
 
 int hashchain_build(enum digest_alg alg, const struct hashchain_message *m, size_t n,
