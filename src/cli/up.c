@@ -187,19 +187,22 @@ static void sample_code(struct country *c, char out[16])
 
 static void tell(struct country *c, int64_t began_ms)
 {
-    char code[16];
+    char code[16], at[PATH_CAP] = "";
     int64_t kib = launch_pss_kib(getpid());
     for (int i = 0; i < COUNTRY_ROLES; i++)
         kib += launch_pss_kib(c->role[i].pid);
     sample_code(c, code);
+    if (strcmp(c->dir, "./country.d") != 0)
+        snprintf(at, sizeof at, " --dir %s", c->dir);
     printf("\nThe country is up: %.1f s, %.0f MB in all.\n\n"
            "Try, in a second terminal:\n"
            "  ./build/sild call GET /r1/SILD/GOV/70000001/population/persons/%s\n"
            "  curl -i -H 'X-Road-Client: " COUNTRY_CLIENT "' \\\n"
            "    " COUNTRY_CONSUMER "/r1/SILD/GOV/70000001/population/persons/%s\n"
-           "  ./build/sild asic get --last --out m.asice && ./build/sild asic verify m.asice\n"
+           "  ./build/sild asic get --last --out m.asice%s && ./build/sild asic verify m.asice%s\n"
            "\nCtrl-C stops it; what it knows stays in %s.\n",
-           (double)(launch_now_ms() - began_ms) / 1000.0, (double)kib / 1024.0, code, code, c->dir);
+           (double)(launch_now_ms() - began_ms) / 1000.0, (double)kib / 1024.0, code, code, at, at,
+           c->dir);
     fflush(stdout);
 }
 
