@@ -265,8 +265,10 @@ int distributor_run(struct group_self *self, const char *config_path)
     t->loop = group_loop(self);
     t->server = http_server_new(t->loop, group_listen_fd(self, "http"), NULL, &limits, &handler, t);
     /* Here the process narrows itself: it serves memory, and needs no files. */
-    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0)
-        report_diag(REPORT_WARN, "sandbox", NULL, &d);
+    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0) {
+        report_diag(REPORT_ERROR, "sandbox", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
     group_begin(self, &events, t);
     loop_run(t->loop);
     http_server_free(t->server);

@@ -367,8 +367,10 @@ int agent_run(struct group_self *self, const char *config_path)
     snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(a.file.conf.dir));
     const char *dirs[] = {dir, NULL};
     /* Here the process narrows itself: from now on files below its folder, TCP outwards. */
-    if (sandbox_enter(SANDBOX_AGENT, dirs, &d) != 0)
-        report_diag(REPORT_WARN, "sandbox", NULL, &d);
+    if (sandbox_enter(SANDBOX_AGENT, dirs, &d) != 0) {
+        report_diag(REPORT_ERROR, "sandbox", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
     /* What an earlier run stored serves until the first round is through. */
     if (load_image(&a, &d) == 0)
         publish(&a);
