@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define BLOCK_MIN 4096
+#define KEEP_MAX (64u << 10) /* the largest first block that a reset keeps */
 
 struct block {
     struct block *next;
@@ -62,8 +63,24 @@ void arena_free(struct arena *a)
     free(a);
 }
 
+/* A first block that all of what was given fits into, so that the next message needs no other. */
+static void grow_first(struct arena *a)
+{
+    size_t used = 0;
+    for (const struct block *b = a->first; b != NULL; b = b->next)
+        used += b->used;
+    size_t cap = used + used / 4 < KEEP_MAX ? used + used / 4 : KEEP_MAX;
+    struct block *b = cap > a->first->cap ? block_new(cap) : NULL;
+    if (b == NULL)
+        return;
+    b->next = a->first;
+    a->first = b;
+}
+
 void arena_reset(struct arena *a)
 {
+    if (a->first->next != NULL)
+        grow_first(a);
     free_blocks(a->first->next);
     a->first->next = NULL;
     a->first->used = 0;

@@ -15,7 +15,8 @@ struct arena;
 struct arena *arena_new(size_t cap);
 void arena_free(struct arena *a); /* NULL is harmless */
 
-/* Gives everything back but the first block, so that the next message allocates nothing. */
+/* Gives everything back but one block, of the size that was needed (up to 64 KiB), so that the next
+ * message allocates nothing. */
 void arena_reset(struct arena *a);
 bool arena_failed(const struct arena *a);
 

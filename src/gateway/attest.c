@@ -3,6 +3,8 @@
 #include "evidence/xades.h"
 #include "xroad/message.h"
 
+#include <string.h>
+
 #define ID_MAX 2048
 
 uint64_t attest_sign(struct ask *ask, const struct id_client *client, const struct cert *cert,
@@ -27,28 +29,77 @@ uint64_t attest_sign(struct ask *ask, const struct id_client *client, const stru
     return number;
 }
 
-int attest_document(const struct snapshot *s, int key, const struct digest *head,
-                    const struct signer_result *r, struct arena *a, struct attest_signature *out,
-                    struct diag *d)
+/* The messages of a batch share one signature document, and their answers come one after the other:
+ * the last one made is kept, with all that went into it. */
+static struct {
+    struct buf value, result, ocsp, document;
+    uint8_t cert[32];
+    int64_t signing_time_ms;
+    struct digest hash;
+} last;
+
+static void keep(struct buf *b, struct slice bytes)
 {
-    const struct cert *cert = s->cert[key];
+    buf_init(b, MESSAGE_SIGNATURE_MAX);
+    buf_slice(b, bytes);
+}
+
+static void forget_last(void)
+{
+    buf_free(&last.value);
+    buf_free(&last.result);
+    buf_free(&last.ocsp);
+    buf_free(&last.document);
+}
+
+static bool is_last(const struct cert *cert, struct slice ocsp, const struct signer_result *r)
+{
+    return r->result.n > 0 && last.signing_time_ms == r->signing_time_ms &&
+           slice_eq(buf_view(&last.value), r->value) &&
+           slice_eq(buf_view(&last.result), r->result) && slice_eq(buf_view(&last.ocsp), ocsp) &&
+           memcmp(last.cert, cert->sha256, sizeof last.cert) == 0;
+}
+
+static int make_last(const struct cert *cert, struct slice ocsp, const struct digest *head,
+                     const struct signer_result *r)
+{
     struct xades_spec spec = {.batch = r->result.n > 0,
                               .data = *head,
                               .signing_time_ms = r->signing_time_ms,
                               .cert = cert,
                               .alg = sign_alg_for_key(cert->key)};
-    struct buf doc;
     if (spec.batch)
         digest_of(DIGEST_SHA512, r->result, &spec.data);
-    buf_init(&doc, MESSAGE_SIGNATURE_MAX);
-    int rc = xades_print(&spec, r->value, NULL, 0, &s->ocsp[key], 1, &doc);
-    out->document = arena_dup(a, buf_view(&doc));
+    forget_last();
+    keep(&last.value, r->value);
+    keep(&last.result, r->result);
+    keep(&last.ocsp, ocsp);
+    keep(&last.document, SLICE_NONE);
+    memcpy(last.cert, cert->sha256, sizeof last.cert);
+    last.signing_time_ms = r->signing_time_ms;
+    int rc = xades_print(&spec, r->value, NULL, 0, &ocsp, 1, &last.document);
+    if (rc == 0 && (last.value.failed || last.result.failed || last.ocsp.failed))
+        rc = ERR_TOO_LARGE;
+    digest_of(DIGEST_SHA512, buf_view(&last.document), &last.hash);
+    return rc;
+}
+
+int attest_document(const struct snapshot *s, int key, const struct digest *head,
+                    const struct signer_result *r, struct arena *a, struct attest_signature *out,
+                    struct diag *d)
+{
+    const struct cert *cert = s->cert[key];
+    int rc = 0;
+    if (!is_last(cert, s->ocsp[key], r))
+        rc = make_last(cert, s->ocsp[key], head, r);
+    out->document = arena_dup(a, buf_view(&last.document));
     out->result = arena_dup(a, r->result);
     out->chain = arena_dup(a, r->chain);
-    buf_free(&doc);
+    out->hash = last.hash;
+    if (rc != 0)
+        forget_last();
     if (rc != 0 || arena_failed(a))
         return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE, "the signature document is too large");
-    digest_of(DIGEST_SHA512, out->document, &out->hash);
     return 0;
 }
 

@@ -137,6 +137,7 @@ static int open_parts(struct snapshot *s, struct diag *d)
         s->cert[i] = cert_parse(s->conf.keys[i].cert, d);
         if (s->cert[i] == NULL)
             return ERR_INCORRECT_CERTIFICATE;
+        s->ocsp_read[i] = s->ocsp[i].n > 0 && ocsp_parse(s->ocsp[i], &s->ocsp_info[i], NULL) == 0;
     }
     return image.n == 0 ? 0 : globalconf_open(image, &s->gc, d);
 }
@@ -246,7 +247,7 @@ size_t snapshot_resolve(const struct snapshot *s, struct slice host, uint16_t po
 static int usable(const struct snapshot *s, size_t i, int64_t now_ms, struct diag *d)
 {
     const struct cert *c = s->cert[i];
-    struct ocsp_info info;
+    const struct ocsp_info *info = &s->ocsp_info[i];
     if (c->not_before_ms > now_ms || c->not_after_ms < now_ms)
         return diag_set(d, ERR_CERT_VALIDITY_TIME, "the signing certificate '%.*s' has expired",
                         SLICE_ARG(s->conf.keys[i].name));
@@ -254,12 +255,14 @@ static int usable(const struct snapshot *s, size_t i, int64_t now_ms, struct dia
         return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE,
                         "there is no OCSP response for the signing certificate '%.*s'",
                         SLICE_ARG(s->conf.keys[i].name));
-    if (ocsp_parse(s->ocsp[i], &info, d) != 0)
-        return d == NULL ? ERR_OCSP_PARSE : d->code;
-    if (info.status != OCSP_GOOD)
+    if (!s->ocsp_read[i])
+        return diag_set(d, ERR_OCSP_PARSE,
+                        "the OCSP response for the signing certificate '%.*s' is malformed",
+                        SLICE_ARG(s->conf.keys[i].name));
+    if (info->status != OCSP_GOOD)
         return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE, "the signing certificate '%.*s' is revoked",
                         SLICE_ARG(s->conf.keys[i].name));
-    if (info.this_update_ms + globalconf_ocsp_freshness_ms(s->gc) < now_ms)
+    if (info->this_update_ms + globalconf_ocsp_freshness_ms(s->gc) < now_ms)
         return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE,
                         "the OCSP response for the signing certificate '%.*s' is too old",
                         SLICE_ARG(s->conf.keys[i].name));
@@ -269,15 +272,19 @@ static int usable(const struct snapshot *s, size_t i, int64_t now_ms, struct dia
 int snapshot_sign_key(const struct snapshot *s, const struct id_client *member, int64_t now_ms,
                       struct diag *d)
 {
-    diag_set(d, ERR_UNKNOWN_MEMBER, "member '%.*s/%.*s/%.*s' has no signing certificate here",
-             SLICE_ARG(member->instance), SLICE_ARG(member->member_class),
-             SLICE_ARG(member->member_code));
+    bool found = false;
     for (size_t i = 0; i < s->conf.n_keys; i++) {
         const struct serverconf_key *k = &s->conf.keys[i];
-        if (k->signing && s->cert[i] != NULL && id_member_eq(&k->member, member) &&
-            usable(s, i, now_ms, d) == 0)
+        if (!k->signing || s->cert[i] == NULL || !id_member_eq(&k->member, member))
+            continue;
+        if (usable(s, i, now_ms, d) == 0)
             return (int)i;
+        found = true;
     }
+    if (!found)
+        diag_set(d, ERR_UNKNOWN_MEMBER, "member '%.*s/%.*s/%.*s' has no signing certificate here",
+                 SLICE_ARG(member->instance), SLICE_ARG(member->member_class),
+                 SLICE_ARG(member->member_code));
     return -1;
 }
 

@@ -9,6 +9,7 @@
 #ifndef SILD_GATEWAY_SNAPSHOT_H
 #define SILD_GATEWAY_SNAPSHOT_H
 
+#include "crypto/ocsp.h"
 #include "gateway/serverconf.h"
 #include "net/conn.h"
 #include "xroad/globalconf.h"
@@ -29,9 +30,11 @@ struct snapshot {
     int64_t expires_ms;
     struct serverconf conf;
     struct globalconf *gc;
-    struct slice ocsp[SERVERCONF_KEYS_MAX]; /* of keys[i]; empty: none */
-    struct cert *cert[SERVERCONF_KEYS_MAX]; /* keys[i]'s certificate, parsed */
-    struct slice chain[8], chain_ocsp[8];   /* own TLS chain above the leaf */
+    struct slice ocsp[SERVERCONF_KEYS_MAX];          /* of keys[i]; empty: none */
+    struct ocsp_info ocsp_info[SERVERCONF_KEYS_MAX]; /* the same, read once */
+    bool ocsp_read[SERVERCONF_KEYS_MAX];             /* false: there is none, or it is malformed */
+    struct cert *cert[SERVERCONF_KEYS_MAX];          /* keys[i]'s certificate, parsed */
+    struct slice chain[8], chain_ocsp[8];            /* own TLS chain above the leaf */
     size_t n_chain;
     unsigned refs;
     /* owned: mapping and arena */

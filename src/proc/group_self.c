@@ -6,6 +6,7 @@
 #include "proc/group_line.h"
 #include "proc/report.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 
 #define ENDS_MAX (2 * GROUP_CHILDREN_MAX)
 #define ROLE_TEXT 128
+/* Of its own, malloc gives free memory back and takes it again with every burst of messages. */
+#define HEAP_KEPT (2 << 20)
+#define HEAP_LARGEST (512 << 10) /* larger pieces are mapped by themselves */
 
 struct end {
     char name[GROUP_NAME_MAX];
@@ -165,6 +169,8 @@ int group_run_child(const struct group_spec *spec, const char *name)
         return EXIT_USE;
     }
     ignore_signals();
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+    mallopt(M_MMAP_THRESHOLD, HEAP_LARGEST);
     s.loop = loop_new();
     if (s.loop != NULL)
         s.line = ipc_new(s.loop, GROUP_LINE_FD, 0, &line_events, &s);
