@@ -36,6 +36,7 @@ struct agent {
     struct globalconf *gc;
     uint64_t generation;
     int snapshot_fd;
+    struct digest published; /* of what the snapshot holds */
     struct loop_timer *timer;
     bool fetched;
     struct frames_stamp *stamp;
@@ -134,6 +135,26 @@ static size_t add_chain(struct agent *a, struct arena *mem, struct snapshot_part
     return n;
 }
 
+/* False when the last snapshot holds the same: it stays, with all that was judged under it. */
+static bool is_news(struct agent *a, const struct snapshot_part *part, size_t n)
+{
+    struct digest_ctx *c = digest_ctx_new();
+    struct digest now;
+    if (c == NULL)
+        return true;
+    digest_begin(c, DIGEST_SHA256);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t head[3] = {part[i].type, part[i].index, part[i].bytes.n};
+        digest_add(c, slice_of(head, sizeof head));
+        digest_add(c, part[i].bytes);
+    }
+    digest_end(c, &now);
+    digest_ctx_free(c);
+    bool news = a->snapshot_fd < 0 || !digest_eq(&now, &a->published);
+    a->published = now;
+    return news;
+}
+
 static void publish(struct agent *a)
 {
     struct snapshot_part part[PARTS_MAX];
@@ -141,7 +162,8 @@ static void publish(struct agent *a)
     struct diag d = {0};
     struct arena *mem = arena_new(4u << 20);
     size_t n = 0;
-    int fd;
+    bool news = false;
+    int fd = -1;
     buf_init(&addresses, ADDRESSES_MAX);
     int rc = mem == NULL ? diag_set(&d, ERR_NOMEM, "no memory for a snapshot") : 0;
     if (rc == 0) {
@@ -151,16 +173,19 @@ static void publish(struct agent *a)
         part[n++] = (struct snapshot_part){SNAPSHOT_ADDRESSES, 0, buf_view(&addresses)};
         n += add_ocsp(a, mem, part + n);
         n += add_chain(a, mem, part + n);
-        rc = snapshot_write(a->generation + 1, globalconf_expires(a->gc), part, n, &fd, &d);
+        news = is_news(a, part, n);
+        if (news)
+            rc = snapshot_write(a->generation + 1, globalconf_expires(a->gc), part, n, &fd, &d);
     }
-    if (rc == 0) {
+    if (rc == 0 && news) {
         if (a->snapshot_fd >= 0)
             close(a->snapshot_fd);
         a->snapshot_fd = fd;
         a->generation++;
         for (size_t i = 0; i < PEERS_MAX; i++)
             send_snapshot(a, a->peer[i]);
-    } else {
+    } else if (rc != 0) {
+        a->published.n = 0; /* tried again in the next round */
         report_diag(REPORT_ERROR, "snapshot", NULL, &d);
     }
     buf_free(&addresses);
