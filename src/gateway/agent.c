@@ -227,6 +227,8 @@ static void round_now(void *ctx)
         group_ready(a->self);
     }
     int64_t wait = a->gc == NULL ? FIRST_RETRY_MS : a->file.conf.config_interval_ms;
+    int64_t ocsp = ocspclient_wait(a->ocsp, loop_wall_ms(a->loop));
+    wait = ocsp < wait ? ocsp : wait;
     a->timer = loop_timer_start(a->loop, wait, round_now, a);
 }
 
