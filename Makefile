@@ -77,6 +77,7 @@ interop: deps-test
 
 lint: deps-test
 	@tests/run tests/lint
+	@$(MAKE) --no-print-directory format-check
 
 format-check: deps-test
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror

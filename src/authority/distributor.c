@@ -3,6 +3,7 @@
 #include "base/cursor.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "net/conn.h"
 #include "net/http_server.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
@@ -11,70 +12,96 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GENERATIONS 64 /* older parts are kept for clients that are in the middle of a round */
+/* Older parts are kept for clients that are in the middle of a round. */
+#define GENERATIONS 64
+#define KEPT_MS 300000
 #define KEPT_MAX (256u << 20)
 #define FILES_MAX 16
 #define SET_MAX (128u << 20)
+#define PIECE (64u << 10)
 
+/* Shared by the list and by the responses that are being sent from it. */
 struct generation {
+    unsigned refs;
     struct buf bytes;
     struct slice path[FILES_MAX], file[FILES_MAX];
     size_t n;
+    int64_t until_ms; /* when the next one came, and so much longer; monotonic */
 };
 
 struct distributor {
     struct group_self *self;
     struct loop *loop;
-    struct generation g[GENERATIONS];
-    size_t newest, count;
+    struct generation *g[GENERATIONS]; /* the newest first */
+    size_t count;
     struct ipc *log;
     struct http_server *server;
 };
 
+/* A response: what is still to be sent, and whose it is. */
+struct sending {
+    struct generation *from;
+    struct slice left;
+};
+
 /* --- generations --- */
 
-static int take_set(struct generation *g, struct slice body)
+static void generation_drop(struct generation *g)
 {
-    buf_reset(&g->bytes);
+    if (g == NULL || --g->refs > 0)
+        return;
+    buf_free(&g->bytes);
+    free(g);
+}
+
+/* NULL when it is malformed, or without memory. */
+static struct generation *generation_new(struct slice body)
+{
+    struct generation *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return NULL;
+    g->refs = 1;
+    g->until_ms = INT64_MAX;
+    buf_init(&g->bytes, SET_MAX);
     buf_slice(&g->bytes, body);
     struct rd r = rd_of(buf_view(&g->bytes));
     uint32_t n = rd_u32(&r);
-    g->n = 0;
-    if (g->bytes.failed || n > FILES_MAX)
-        return ERR_SYNTAX;
-    for (uint32_t i = 0; i < n; i++) {
-        g->path[i] = rd_var(&r, 256);
-        g->file[i] = rd_var(&r, SET_MAX);
+    for (; g->n < n && g->n < FILES_MAX; g->n++) {
+        g->path[g->n] = rd_var(&r, 256);
+        g->file[g->n] = rd_var(&r, SET_MAX);
     }
-    if (!rd_done(&r))
-        return ERR_SYNTAX;
-    g->n = n;
-    return 0;
+    if (!g->bytes.failed && g->n == n && rd_done(&r))
+        return g;
+    generation_drop(g);
+    return NULL;
 }
 
-/* The oldest give way to the next: there is a place for it, and memory has a maximum. */
-static void make_room(struct distributor *t, size_t bytes)
+/* The oldest give way to the next: after their time, or when places or memory are at their end. */
+static void put_first(struct distributor *t, struct generation *g)
 {
-    size_t kept = bytes;
-    for (size_t k = 0; k < t->count; k++) {
-        kept += t->g[(t->newest + GENERATIONS - k) % GENERATIONS].bytes.n;
-        if (k + 1 == GENERATIONS || kept > KEPT_MAX) {
-            for (size_t i = k; i < t->count; i++)
-                buf_free(&t->g[(t->newest + GENERATIONS - i) % GENERATIONS].bytes);
-            t->count = k;
-        }
-    }
+    size_t keep = 0, kept = g->bytes.n;
+    int64_t now = loop_mono_ms(t->loop);
+    if (t->count > 0)
+        t->g[0]->until_ms = now + KEPT_MS;
+    while (keep < t->count && keep + 1 < GENERATIONS && t->g[keep]->until_ms > now &&
+           kept + t->g[keep]->bytes.n <= KEPT_MAX)
+        kept += t->g[keep++]->bytes.n;
+    while (t->count > keep)
+        generation_drop(t->g[--t->count]);
+    memmove(t->g + 1, t->g, t->count * sizeof t->g[0]);
+    t->g[0] = g;
+    t->count++;
 }
 
-static struct slice find(const struct distributor *t, struct slice path)
+static bool find(struct distributor *t, struct slice path, struct sending *out)
 {
-    for (size_t k = 0; k < t->count; k++) {
-        const struct generation *g = &t->g[(t->newest + GENERATIONS - k) % GENERATIONS];
-        for (size_t i = 0; i < g->n; i++)
-            if (slice_eq(g->path[i], path))
-                return g->file[i];
-    }
-    return SLICE_NONE;
+    for (size_t k = 0; k < t->count; k++)
+        for (size_t i = 0; i < t->g[k]->n; i++)
+            if (slice_eq(t->g[k]->path[i], path)) {
+                *out = (struct sending){t->g[k], t->g[k]->file[i]};
+                return true;
+            }
+    return false;
 }
 
 static void on_log_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
@@ -85,16 +112,15 @@ static void on_log_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
         close(f->fd);
     if (f->type != REGISTRAR_FRAME_SET)
         return;
-    make_room(t, f->body.n);
-    size_t next = t->count == 0 ? 0 : (t->newest + 1) % GENERATIONS;
-    if (take_set(&t->g[next], f->body) != 0) {
+    struct generation *g = generation_new(f->body);
+    if (g == NULL) {
         report(REPORT_ERROR, "distributor", "a generation cannot be read");
         return;
     }
-    if (t->g[next].n > 0) {
-        t->newest = next;
-        t->count++;
-    }
+    if (g->n > 0)
+        put_first(t, g);
+    else
+        generation_drop(g);
     group_ready(t->self); /* with what there is: perhaps nothing is signed yet */
 }
 
@@ -119,11 +145,61 @@ static int version_of(struct slice query)
     return 2;
 }
 
+/* A piece at a time, as the client takes them: a slow one costs no copy of a whole file. */
+static void send_more(struct sending *s, struct http_exchange *x)
+{
+    while (s->left.n > 0 && http_queued(x) < CONN_QUEUE_MARK) {
+        http_write(x, slice_sub(s->left, 0, PIECE));
+        s->left = slice_from(s->left, PIECE);
+    }
+    if (s->left.n == 0)
+        http_end(x);
+}
+
+static void on_drain(void *ctx, struct http_exchange *x)
+{
+    struct sending *s = ctx;
+    if (s != NULL && s->left.n > 0)
+        send_more(s, x);
+}
+
+static void on_done(void *ctx, struct http_exchange *x, bool aborted)
+{
+    struct sending *s = ctx;
+    (void)x;
+    (void)aborted;
+    if (s == NULL)
+        return;
+    generation_drop(s->from);
+    free(s);
+}
+
+static void send_file(struct http_exchange *x, const struct sending *found, bool xml)
+{
+    struct sending *s = malloc(sizeof *s);
+    if (s == NULL) {
+        http_reply(x, 503, "text/plain", SLICE_NONE, SLICE_LIT("no memory\n"));
+        return;
+    }
+    *s = *found;
+    s->from->refs++;
+    http_exchange_set(x, s);
+    http_respond(x, 200, NULL,
+                 xml ? SLICE_LIT("Content-Type: text/xml\r\nCache-Control: no-cache\r\n")
+                     : SLICE_LIT("Content-Type: application/octet-stream\r\n"
+                                 "Cache-Control: no-cache\r\n"),
+                 HTTP_SEND_LENGTH, s->left.n);
+    if (slice_eq_str(http_exchange_head(x)->method, "HEAD"))
+        s->left.n = 0;
+    send_more(s, x);
+}
+
 static void on_request(void *ctx, struct http_exchange *x)
 {
     struct distributor *t = ctx;
     const struct http_head *h = http_exchange_head(x);
-    struct slice path, query, bytes;
+    struct slice path, query;
+    struct sending found;
     bool has_query;
     char name[128];
     http_target_split(h->target, &path, &query, &has_query);
@@ -140,12 +216,10 @@ static void on_request(void *ctx, struct http_exchange *x)
     }
     snprintf(name, sizeof name, "V%d%.*s", version_of(has_query ? query : SLICE_NONE),
              (int)(path.n > 100 ? 100 : path.n), (const char *)path.p);
-    bytes = find(t, directory ? slice_str(name) : slice_from(path, 1));
-    if (bytes.p == NULL)
-        http_reply(x, 404, "text/plain", SLICE_NONE, SLICE_LIT("there is no such file here\n"));
+    if (find(t, directory ? slice_str(name) : slice_from(path, 1), &found))
+        send_file(x, &found, slice_ends(path, ".xml"));
     else
-        http_reply(x, 200, slice_ends(path, ".xml") ? "text/xml" : "application/octet-stream",
-                   SLICE_LIT("Cache-Control: no-cache\r\n"), bytes);
+        http_reply(x, 404, "text/plain", SLICE_NONE, SLICE_LIT("there is no such file here\n"));
 }
 
 /* --- life --- */
@@ -179,7 +253,8 @@ int distributor_run(struct group_self *self, const char *config_path)
 {
     static const struct group_events events = {
         .on_peer = on_peer, .on_command = on_command, .on_stop = on_stop};
-    static const struct http_handler handler = {.on_request = on_request};
+    static const struct http_handler handler = {
+        .on_request = on_request, .on_drain = on_drain, .on_done = on_done};
     static const struct http_limits limits = {.body_max = 1};
     struct distributor *t = calloc(1, sizeof *t);
     struct diag d = {0};
@@ -188,18 +263,18 @@ int distributor_run(struct group_self *self, const char *config_path)
         return EXIT_COULD_NOT;
     t->self = self;
     t->loop = group_loop(self);
-    for (size_t i = 0; i < GENERATIONS; i++)
-        buf_init(&t->g[i].bytes, SET_MAX);
     t->server = http_server_new(t->loop, group_listen_fd(self, "http"), NULL, &limits, &handler, t);
     /* Here the process narrows itself: it serves memory, and needs no files. */
-    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0)
-        report_diag(REPORT_WARN, "sandbox", NULL, &d);
+    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0) {
+        report_diag(REPORT_ERROR, "sandbox", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
     group_begin(self, &events, t);
     loop_run(t->loop);
     http_server_free(t->server);
     ipc_free(t->log);
-    for (size_t i = 0; i < GENERATIONS; i++)
-        buf_free(&t->g[i].bytes);
+    while (t->count > 0)
+        generation_drop(t->g[--t->count]);
     free(t);
     return EXIT_DONE;
 }

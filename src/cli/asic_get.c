@@ -158,7 +158,7 @@ static int get(const struct wish *w, struct diag *d)
             buf_str(&name, w->out);
         else
             asic_file_name(about.id, about.response, c.seq, &name);
-        rc = fs_write(buf_cstr(&name), buf_view(&file), 0644, d);
+        rc = fs_write(buf_cstr(&name), buf_view(&file), 0600, d); /* personal data */
     }
     if (rc == 0)
         printf("%s: %s of %.*s, message %.*s\n", buf_cstr(&name),

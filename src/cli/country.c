@@ -45,7 +45,7 @@ const struct country_role country_roles[COUNTRY_ROLES] = {
                            "[authority]\n"
                            "instance = SILD\n"
                            "listen = 127.0.1.1:4080\n"
-                           "address = 127.0.1.1:4080\n"
+                           "address = 127.0.1.1\n"
                            "url = http://127.0.1.1:4080\n"},
     [COUNTRY_POPULATION] = {"registry", "population", "http://127.0.1.21:9001/openapi.json",
                             "# The population register.\n"

@@ -172,34 +172,50 @@ static void stop_all(struct country *c)
 
 /* --- what to try --- */
 
+/* A person's code to try with; empty when the register tells none. */
 static void sample_code(struct country *c, char out[16])
 {
-    char command[PATH_CAP + 64], line[256];
-    snprintf(command, sizeof command, "/proc/%d/exe registry sample -n 1 --config %s",
-             (int)getpid(), c->config[COUNTRY_POPULATION]);
-    FILE *p = popen(command, "r");
+    char line[256] = "";
+    int end[2];
     out[0] = 0;
-    if (p != NULL && fgets(line, sizeof line, p) != NULL)
+    fflush(NULL);
+    pid_t pid = pipe2(end, O_CLOEXEC) == 0 ? fork() : -2;
+    if (pid == 0) {
+        dup2(end[1], STDOUT_FILENO);
+        execl("/proc/self/exe", "sild", "registry", "sample", "-n", "1", "--config",
+              c->config[COUNTRY_POPULATION], (char *)NULL);
+        _exit(EXIT_COULD_NOT);
+    }
+    if (pid == -2)
+        return;
+    close(end[1]);
+    FILE *from = fdopen(end[0], "r");
+    if (from != NULL && fgets(line, sizeof line, from) != NULL)
         snprintf(out, 16, "%.11s", line);
-    if (p != NULL)
-        pclose(p);
+    if (from != NULL)
+        fclose(from);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
 }
 
 static void tell(struct country *c, int64_t began_ms)
 {
-    char code[16];
+    char code[16], at[PATH_CAP] = "";
     int64_t kib = launch_pss_kib(getpid());
     for (int i = 0; i < COUNTRY_ROLES; i++)
         kib += launch_pss_kib(c->role[i].pid);
     sample_code(c, code);
+    if (strcmp(c->dir, "./country.d") != 0)
+        snprintf(at, sizeof at, " --dir %s", c->dir);
     printf("\nThe country is up: %.1f s, %.0f MB in all.\n\n"
            "Try, in a second terminal:\n"
            "  ./build/sild call GET /r1/SILD/GOV/70000001/population/persons/%s\n"
            "  curl -i -H 'X-Road-Client: " COUNTRY_CLIENT "' \\\n"
            "    " COUNTRY_CONSUMER "/r1/SILD/GOV/70000001/population/persons/%s\n"
-           "  ./build/sild asic get --last --out m.asice && ./build/sild asic verify m.asice\n"
+           "  ./build/sild asic get --last --out m.asice%s && ./build/sild asic verify m.asice%s\n"
            "\nCtrl-C stops it; what it knows stays in %s.\n",
-           (double)(launch_now_ms() - began_ms) / 1000.0, (double)kib / 1024.0, code, code, c->dir);
+           (double)(launch_now_ms() - began_ms) / 1000.0, (double)kib / 1024.0, code, code, at, at,
+           c->dir);
     fflush(stdout);
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define BUSY_MS 5000
@@ -59,12 +60,23 @@ static int fail(struct db *db, int rc, struct diag *d)
 static int check_path(const char *path, enum db_mode mode, struct diag *d)
 {
     int how = mode == DB_READ ? R_OK : R_OK | W_OK;
-    if (mode == DB_CREATE)
-        return access(path, F_OK) == 0 ? diag_set(d, ERR_EXISTS, "%s exists already", path) : 0;
     if (access(path, how) == 0)
         return 0;
     int code = err_from_errno(errno);
     return diag_set(d, code, "cannot open the database %s: %s", path, err_text(code));
+}
+
+/* SQLite would make a file that everybody can read; its companions take the mode of this one. */
+static int create(const char *path, struct diag *d)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return diag_set(d, ERR_EXISTS, "%s exists already", path);
+    if (fd < 0)
+        return diag_set(d, err_from_errno(errno), "cannot make the database %s: %s", path,
+                        strerror(errno));
+    close(fd);
+    return 0;
 }
 
 static const char *pragmas(enum db_mode mode)
@@ -85,7 +97,7 @@ static const char *pragmas(enum db_mode mode)
 int db_open(const char *path, enum db_mode mode, struct db **out, struct diag *d)
 {
     *out = NULL;
-    int rc = check_path(path, mode, d);
+    int rc = mode == DB_CREATE ? create(path, d) : check_path(path, mode, d);
     if (rc != 0)
         return rc;
     struct db *db = calloc(1, sizeof *db);

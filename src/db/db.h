@@ -18,7 +18,8 @@ struct db_stmt;
 enum db_mode {
     DB_READ,   /* must exist; nothing can be written */
     DB_WRITE,  /* must exist */
-    DB_CREATE, /* must not exist. Without journal and sync, for one bulk load: see db_finish */
+    DB_CREATE, /* must not exist; mode 0600. Without journal and sync, for one bulk load: see
+                  db_finish */
 };
 
 /*

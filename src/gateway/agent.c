@@ -21,12 +21,14 @@
 #define IMAGE_MAX (256u << 20)
 #define ADDRESSES_MAX (4u << 20)
 #define PARTS_MAX 100
+#define TEXT_MAX (4u << 20)
 
 struct agent {
     struct group_self *self;
     struct loop *loop;
     const char *config_path;
     struct conffile file;
+    struct buf text; /* of the configuration, with files inlined when it was read */
     struct confclient *conf;
     struct ocspclient *ocsp;
     struct ipc *peer[PEERS_MAX]; /* workers 0…15, log */
@@ -156,18 +158,17 @@ static bool is_news(struct agent *a, const struct snapshot_part *part, size_t n)
 static void publish(struct agent *a)
 {
     struct snapshot_part part[PARTS_MAX];
-    struct buf text, addresses;
+    struct buf addresses;
     struct diag d = {0};
     struct arena *mem = arena_new(4u << 20);
     size_t n = 0;
     bool news = false;
     int fd = -1;
-    buf_init(&text, 4u << 20);
     buf_init(&addresses, ADDRESSES_MAX);
-    int rc = mem == NULL ? ERR_NOMEM : conffile_inline(&a->file, &text, &d);
+    int rc = mem == NULL ? diag_set(&d, ERR_NOMEM, "no memory for a snapshot") : 0;
     if (rc == 0) {
         resolve_all(a, &addresses);
-        part[n++] = (struct snapshot_part){SNAPSHOT_SERVERCONF, 0, buf_view(&text)};
+        part[n++] = (struct snapshot_part){SNAPSHOT_SERVERCONF, 0, buf_view(&a->text)};
         part[n++] = (struct snapshot_part){SNAPSHOT_GLOBALCONF, 0, buf_view(&a->image)};
         part[n++] = (struct snapshot_part){SNAPSHOT_ADDRESSES, 0, buf_view(&addresses)};
         n += add_ocsp(a, mem, part + n);
@@ -187,7 +188,6 @@ static void publish(struct agent *a)
         a->published.n = 0; /* tried again in the next round */
         report_diag(REPORT_ERROR, "snapshot", NULL, &d);
     }
-    buf_free(&text);
     buf_free(&addresses);
     arena_free(mem);
 }
@@ -288,24 +288,57 @@ static void on_peer(void *ctx, const char *name, int fd)
     send_snapshot(a, a->peer[i]);
 }
 
+/* The configuration file with the files that it names, as they are now. */
+static int read_config(const struct agent *a, struct conffile *file, struct buf *text,
+                       struct diag *d)
+{
+    buf_init(text, TEXT_MAX);
+    int rc = conffile_read(a->config_path, file, d);
+    return rc != 0 ? rc : conffile_inline(file, text, d);
+}
+
+static bool same_keys(const struct serverconf *a, const struct serverconf *b)
+{
+    bool same = a->n_keys == b->n_keys;
+    for (size_t i = 0; same && i < a->n_keys; i++) {
+        const struct serverconf_key *x = &a->keys[i], *y = &b->keys[i];
+        same = slice_eq(x->name, y->name) && x->signing == y->signing &&
+               id_client_eq(&x->member, &y->member) && slice_eq(x->cert, y->cert);
+    }
+    return same;
+}
+
+/* The key process holds keys and certificates of its start: with other ones all start anew. */
+static void take_config(struct agent *a, struct conffile *next, struct buf *text)
+{
+    bool same = same_keys(&a->file.conf, &next->conf);
+    conffile_free(&a->file);
+    buf_free(&a->text);
+    a->file = *next;
+    a->text = *text;
+    if (!same)
+        group_tell(a->self, "key", SLICE_LIT("restart"));
+}
+
 /* "reload": the configuration file again; a wrong one changes nothing. "refresh": a round now. */
 static void on_command(void *ctx, uint64_t id, struct slice command)
 {
     struct agent *a = ctx;
     struct conffile next;
+    struct buf next_text;
     struct diag d = {0};
     if (slice_eq_str(command, "reload")) {
-        if (conffile_read(a->config_path, &next, &d) != 0) {
+        if (read_config(a, &next, &next_text, &d) != 0) {
             char text[800];
             diag_print(&d, text, sizeof text - 1);
             strcat(text, "\n");
             conffile_free(&next);
+            buf_free(&next_text);
             report_diag(REPORT_ERROR, "reload", NULL, &d);
             group_answer(a->self, id, EXIT_NO, slice_str(text));
             return;
         }
-        conffile_free(&a->file);
-        a->file = next;
+        take_config(a, &next, &next_text);
     } else if (!slice_eq_str(command, "refresh")) {
         group_answer(a->self, id, EXIT_USE, SLICE_LIT("refresh or reload"));
         return;
@@ -324,7 +357,7 @@ static void on_stop(void *ctx)
 static int prepare(struct agent *a, struct diag *d)
 {
     char folder[2200], ocsp[2200], anchor[2048];
-    int rc = conffile_read(a->config_path, &a->file, d);
+    int rc = read_config(a, &a->file, &a->text, d);
     if (rc != 0)
         return rc;
     snprintf(folder, sizeof folder, "%.*s/globalconf", SLICE_ARG(a->file.conf.dir));
@@ -359,8 +392,10 @@ int agent_run(struct group_self *self, const char *config_path)
     snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(a.file.conf.dir));
     const char *dirs[] = {dir, NULL};
     /* Here the process narrows itself: from now on files below its folder, TCP outwards. */
-    if (sandbox_enter(SANDBOX_AGENT, dirs, &d) != 0)
-        report_diag(REPORT_WARN, "sandbox", NULL, &d);
+    if (sandbox_enter(SANDBOX_AGENT, dirs, &d) != 0) {
+        report_diag(REPORT_ERROR, "sandbox", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
     /* What an earlier run stored serves until the first round is through. */
     if (load_image(&a, &d) == 0)
         publish(&a);
@@ -376,6 +411,7 @@ int agent_run(struct group_self *self, const char *config_path)
     confclient_free(a.conf);
     ocspclient_free(a.ocsp);
     conffile_free(&a.file);
+    buf_free(&a.text);
     free(a.stamp);
     if (a.snapshot_fd >= 0)
         close(a.snapshot_fd);

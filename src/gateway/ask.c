@@ -178,11 +178,18 @@ static void on_log_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
         return;
     }
     struct question copy = *q;
-    free(q);
-    if (copy.kind == ASK_LOG && f->type == FRAME_LOGGED)
+    if (copy.kind == ASK_LOG && f->type == FRAME_LOGGED && f->fd < 0) {
+        free(q);
         copy.cb.logged(copy.ctx, NULL);
-    else if (copy.kind == ASK_SPOOL && f->type == FRAME_SPOOL_IS && f->fd >= 0)
+    } else if (copy.kind == ASK_SPOOL && f->type == FRAME_SPOOL_IS && f->fd >= 0) {
+        free(q);
         copy.cb.spooled(copy.ctx, f->fd, NULL);
+    } else {
+        if (f->fd >= 0)
+            close(f->fd);
+        diag_set(&d, ERR_INTERNAL, "the log process gave an answer that does not fit the question");
+        fail(q, &d);
+    }
 }
 
 static void on_line_closed(void *ctx, struct ipc *c)

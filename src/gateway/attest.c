@@ -7,15 +7,19 @@
 
 #define ID_MAX 2048
 
-uint64_t attest_sign(struct ask *ask, const struct id_client *client, const struct digest *head,
-                     const struct body *body, ask_signed cb, void *ctx, struct diag *d)
+uint64_t attest_sign(struct ask *ask, const struct id_client *client, const struct cert *cert,
+                     const struct digest *head, const struct body *body, ask_signed cb, void *ctx,
+                     struct diag *d)
 {
     struct id_client member = *client;
     struct buf name;
     member.subsystem = SLICE_NONE;
     buf_init(&name, ID_MAX);
     id_client_short(&name, &member);
-    struct signer_message m = {.member = buf_view(&name), .parts = 1, .part = {*head}};
+    struct signer_message m = {.member = buf_view(&name),
+                               .cert = slice_of(cert->sha256, sizeof cert->sha256),
+                               .parts = 1,
+                               .part = {*head}};
     if (body->present) {
         m.parts = 2;
         m.part[1] = body->digest;

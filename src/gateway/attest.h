@@ -9,9 +9,11 @@
 #include "gateway/body.h"
 #include "gateway/snapshot.h"
 
-/* Asks for a signature in the name of the client's member, over head and body (when present). */
-uint64_t attest_sign(struct ask *ask, const struct id_client *client, const struct digest *head,
-                     const struct body *body, ask_signed cb, void *ctx, struct diag *d);
+/* Asks for a signature in the name of the client's member, with the key of this certificate, over
+ * head and body (when present). */
+uint64_t attest_sign(struct ask *ask, const struct id_client *client, const struct cert *cert,
+                     const struct digest *head, const struct body *body, ask_signed cb, void *ctx,
+                     struct diag *d);
 
 /* A signature document with the chains that belong to it, in an arena; empty chains: single form.
  */

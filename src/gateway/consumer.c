@@ -271,8 +271,8 @@ static void on_signed(void *ctx, const struct signer_result *r, const struct dia
 
 static int ask_for_signature(struct consumer *c, struct diag *d)
 {
-    c->asked_sign =
-        attest_sign(c->w->ask, &c->req.client, &c->part_digest, &c->body, on_signed, c, d);
+    c->asked_sign = attest_sign(c->w->ask, &c->req.client, c->snap->cert[c->key], &c->part_digest,
+                                &c->body, on_signed, c, d);
     c->signing = true;
     return c->asked_sign != 0 ? 0 : ERR_IO;
 }

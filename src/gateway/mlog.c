@@ -42,6 +42,7 @@ struct mlog {
     size_t n;
     bool sync_due;
     bool failed; /* the journal refuses until a sync succeeds */
+    int exit_code;
     struct buf payload, answer, sealed;
 };
 
@@ -77,8 +78,13 @@ static void sync_now(void *ctx)
     for (size_t i = 0; rc == 0 && i < m->n; i++)
         stamping_add(m->stamping, m->waiting[i].seq, &m->waiting[i].hash);
     m->n = 0;
-    if (rc != 0)
-        report_diag(REPORT_ERROR, "log", NULL, &d);
+    if (rc == 0)
+        return;
+    report_diag(REPORT_ERROR, "log", NULL, &d);
+    if (journal_is_broken(m->journal)) { /* the group starts anew, and with it the journal */
+        m->exit_code = EXIT_COULD_NOT;
+        loop_stop(m->loop);
+    }
 }
 
 static void sync_soon(struct mlog *m)
@@ -342,8 +348,10 @@ int mlog_run(struct group_self *self, const char *config_path)
     }
     /* Here the process narrows itself: from now on only its own folder, no network. */
     const char *dirs[] = {m->dir, NULL};
-    if (sandbox_enter(SANDBOX_LOG, dirs, &d) != 0)
-        report_diag(REPORT_WARN, "sandbox", NULL, &d);
+    if (sandbox_enter(SANDBOX_LOG, dirs, &d) != 0) {
+        report_diag(REPORT_ERROR, "sandbox", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
     group_begin(self, &events, m);
     group_ready(self);
     loop_run(m->loop);
@@ -356,6 +364,7 @@ int mlog_run(struct group_self *self, const char *config_path)
     buf_free(&m->payload);
     buf_free(&m->answer);
     buf_free(&m->sealed);
+    int code = m->exit_code;
     free(m);
-    return EXIT_DONE;
+    return code;
 }

@@ -1,5 +1,6 @@
 #include "gateway/provider.h"
 #include "base/err.h"
+#include "gateway/peer_version.h"
 #include "gateway/refusal.h"
 #include "gateway/verdict.h"
 #include "xroad/acl.h"
@@ -313,26 +314,19 @@ static void on_body_end(void *ctx, struct http_exchange *x)
 
 /* --- the handler of 5500 --- */
 
-/* "7.8.0" against a minimum; a text that is no version is refused where a minimum is set. */
+/* A text that is no version is refused where a minimum is set. */
 static int check_version(const struct provider *p, struct diag *d)
 {
     struct slice want = p->snap->conf.min_peer_version;
     struct slice have = http_get(http_exchange_head(p->x), "x-proxy-version");
+    struct peer_version oldest, theirs;
     if (want.n == 0)
         return 0;
-    for (int i = 0; i < 3; i++) {
-        struct slice a = SLICE_NONE, b = SLICE_NONE;
-        uint64_t x = 0, y = 0;
-        slice_next(&have, '.', &a);
-        slice_next(&want, '.', &b);
-        if (!slice_u64(a, &x) || !slice_u64(b, &y))
-            return diag_set(d, ERR_INTERNAL, "x-proxy-version is no version number");
-        if (x > y)
-            return 0;
-        if (x < y)
-            return diag_set(d, ERR_CLIENT_VERSION,
-                            "The client's security server is older than this server serves");
-    }
+    if (!peer_version_parse(want, &oldest) || !peer_version_parse(have, &theirs))
+        return diag_set(d, ERR_INTERNAL, "x-proxy-version is no version number");
+    if (peer_version_cmp(&theirs, &oldest) < 0)
+        return diag_set(d, ERR_CLIENT_VERSION,
+                        "The client's security server is older than this server serves");
     return 0;
 }
 

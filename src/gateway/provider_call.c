@@ -160,8 +160,8 @@ static void sign(struct provider *p)
         provider_fail(p, "logging_failed", &d);
         return;
     }
-    p->asked_sign = attest_sign(p->w->ask, &p->req.service.provider, &p->resp_digest, &p->resp_body,
-                                on_signed, p, &d);
+    p->asked_sign = attest_sign(p->w->ask, &p->req.service.provider, p->snap->cert[p->key],
+                                &p->resp_digest, &p->resp_body, on_signed, p, &d);
     if (p->asked_sign == 0)
         provider_fail(p, "cannot_create_signature", &d);
 }

@@ -2,6 +2,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "crypto/cert.h"
+#include "gateway/peer_version.h"
 
 #include <string.h>
 
@@ -145,7 +146,10 @@ static int read_gateway(struct builder *b)
     o->https = conf_text(c, s, "https");
     o->peer = conf_text(c, s, "peer");
     o->ocsp = conf_text(c, s, "ocsp");
+    struct peer_version oldest;
     o->min_peer_version = conf_text(c, s, "min_peer_version");
+    if (o->min_peer_version.n > 0 && !peer_version_parse(o->min_peer_version, &oldest))
+        return bad(b, s->line, "min_peer_version must be like 7.6.0", o->min_peer_version);
     o->config_interval_ms = conf_number(c, s, "config_interval");
     int64_t peer_port = conf_number(c, s, "peer_port"), ocsp_port = conf_number(c, s, "ocsp_port");
     int64_t workers = conf_number(c, s, "workers");

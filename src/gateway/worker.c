@@ -246,8 +246,10 @@ int worker_run(struct group_self *self, const char *config_path)
         w.verdicts == NULL)
         return EXIT_COULD_NOT;
     /* Here the process narrows itself: from now on no files, only TCP. */
-    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0)
-        report_diag(REPORT_WARN, "sandbox", NULL, &d);
+    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0) {
+        report_diag(REPORT_ERROR, "sandbox", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
     group_begin(self, &events, &w);
     loop_run(w.loop);
     release(&w);

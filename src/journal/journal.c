@@ -195,6 +195,11 @@ static int refuse(const struct journal *j, struct diag *d)
     return 0;
 }
 
+bool journal_is_broken(const struct journal *j)
+{
+    return j->broken;
+}
+
 int journal_sync(struct journal *j, struct diag *d)
 {
     int rc = refuse(j, d);

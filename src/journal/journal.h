@@ -83,6 +83,9 @@ int journal_append(struct journal *j, uint16_t type, uint16_t flags, int64_t tim
                    struct slice id, struct slice payload, uint64_t *seq, struct diag *d) MUST_USE;
 int journal_sync(struct journal *j, struct diag *d) MUST_USE;
 
+/* True after such a final failure. */
+bool journal_is_broken(const struct journal *j);
+
 uint64_t journal_size(const struct journal *j);    /* records, synced or not */
 uint64_t journal_durable(const struct journal *j); /* records synced */
 /* First sequence of the segment that the next record goes into (unless that one begins another). */

@@ -17,6 +17,7 @@
 #define VALUE_MAX 1024 /* RSA-8192 */
 #define DOCUMENT_MAX (64u << 10)
 #define TEXT_MAX 1024
+#define SHA256_LEN 32
 #define SHA512_LEN 64
 #define CALL_TIMEOUT_MS 10000
 #define REPLY_MAX 2048
@@ -29,6 +30,7 @@ enum raw_bits {
 void signer_put_message(struct buf *b, const struct signer_message *m)
 {
     wr_var(b, m->member);
+    wr_var(b, m->cert);
     wr_u8(b, (uint8_t)m->parts);
     if (m->parts == 0 || m->parts > SIGNER_PARTS_MAX)
         b->failed = true;
@@ -43,8 +45,10 @@ int signer_get_message(struct slice body, struct signer_message *out)
 {
     struct rd r = rd_of(body);
     out->member = rd_var(&r, MEMBER_MAX);
+    out->cert = rd_var(&r, SHA256_LEN);
     out->parts = rd_u8(&r);
-    if (r.bad || out->parts == 0 || out->parts > SIGNER_PARTS_MAX)
+    if (r.bad || (out->cert.n != 0 && out->cert.n != SHA256_LEN) || out->parts == 0 ||
+        out->parts > SIGNER_PARTS_MAX)
         return ERR_SYNTAX;
     for (size_t i = 0; i < out->parts; i++) {
         struct slice s = rd_bytes(&r, SHA512_LEN);

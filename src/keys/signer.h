@@ -41,8 +41,10 @@ struct signer_key {
 
 #define SIGNER_PARTS_MAX 16
 struct signer_message {
-    struct slice member;                  /* whose key */
-    size_t parts;                         /* part 0 is /message.xml, part i is /attachment<i> */
+    struct slice member; /* whose key */
+    struct slice cert;   /* SHA-256 of the key's certificate, which the signature will name; empty:
+                            the member's first key */
+    size_t parts;        /* part 0 is /message.xml, part i is /attachment<i> */
     struct digest part[SIGNER_PARTS_MAX]; /* SHA-512 */
 };
 void signer_put_message(struct buf *b, const struct signer_message *m);

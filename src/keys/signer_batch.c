@@ -94,9 +94,10 @@ int signer_batch_add(struct signer_batch *b, struct slice body, void *line, uint
     struct signer_message m;
     if (signer_get_message(body, &m) != 0)
         return diag_set(d, ERR_BAD_REQUEST, "malformed request");
-    size_t key = signer_keys_of_member(b->keys, m.member);
+    size_t key = signer_keys_of_member(b->keys, m.member, m.cert);
     if (key == SIZE_MAX)
-        return diag_set(d, ERR_KEY_NOT_FOUND, "no signing key of %.*s", SLICE_ARG(m.member));
+        return diag_set(d, ERR_KEY_NOT_FOUND, "no signing key of %.*s with its certificate",
+                        SLICE_ARG(m.member));
     size_t digests = m.parts * sizeof m.part[0];
     struct waiting *w = arena_alloc(b->arena, sizeof *w + digests);
     if (w == NULL)

@@ -53,11 +53,14 @@ struct signer_held *signer_keys_at(struct signer_keys *s, size_t i)
     return &s->held[i];
 }
 
-size_t signer_keys_of_member(const struct signer_keys *s, struct slice member)
+size_t signer_keys_of_member(const struct signer_keys *s, struct slice member, struct slice cert)
 {
-    for (size_t i = 0; i < s->n; i++)
-        if (s->held[i].member != NULL && slice_eq_str(member, s->held[i].member))
+    for (size_t i = 0; i < s->n; i++) {
+        const struct signer_held *h = &s->held[i];
+        if (h->member != NULL && slice_eq_str(member, h->member) &&
+            (cert.n == 0 || slice_eq(cert, slice_of(h->cert->sha256, sizeof h->cert->sha256))))
             return i;
+    }
     return SIZE_MAX;
 }
 
@@ -138,8 +141,13 @@ static int check(struct signer_keys *s, const struct signer_key *k, struct diag 
         return diag_set(d, ERR_TOO_LARGE, "more than %d keys", SIGNER_KEYS_MAX);
     if (by_name(s, slice_str(k->name)) != NULL)
         return diag_set(d, ERR_EXISTS, "named twice");
-    if (k->member != NULL && signer_keys_of_member(s, slice_str(k->member)) != SIZE_MAX)
-        return diag_set(d, ERR_EXISTS, "%s has another signing key", k->member);
+    if (k->member != NULL) {
+        struct digest cert;
+        digest_of(DIGEST_SHA256, k->cert, &cert);
+        if (signer_keys_of_member(s, slice_str(k->member), digest_slice(&cert)) != SIZE_MAX)
+            return diag_set(d, ERR_EXISTS, "%s has another key with the same certificate",
+                            k->member);
+    }
     return 0;
 }
 

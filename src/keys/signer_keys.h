@@ -27,15 +27,17 @@ void signer_keys_free(struct signer_keys *s);
 
 /*
  * Takes a reference to key; copies what k points to. The certificate of a message key must be of
- * that key. ERR_USAGE, ERR_EXISTS (name, or a second key of a member), ERR_INCORRECT_CERTIFICATE.
+ * that key. ERR_USAGE, ERR_EXISTS (name, or a second key of a member with the same certificate),
+ * ERR_INCORRECT_CERTIFICATE.
  */
 int signer_keys_add(struct signer_keys *s, const struct signer_key *k, EVP_PKEY *key,
                     struct diag *d) MUST_USE;
 
 size_t signer_keys_count(const struct signer_keys *s);
 struct signer_held *signer_keys_at(struct signer_keys *s, size_t i);
-/* Place of a member's message key; SIZE_MAX when there is none. */
-size_t signer_keys_of_member(const struct signer_keys *s, struct slice member);
+/* Place of a member's message key with the certificate of this SHA-256, or of its first key when
+ * that is empty; SIZE_MAX when there is none. */
+size_t signer_keys_of_member(const struct signer_keys *s, struct slice member, struct slice cert);
 
 /*
  * A whole raw request, answered: appends the body and returns its type, SIGNER_VALUE or

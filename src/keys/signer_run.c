@@ -28,10 +28,13 @@ static void on_peer(void *ctx, const char *name, int fd)
 static void on_command(void *ctx, uint64_t id, struct slice command)
 {
     struct run *r = ctx;
-    if (slice_eq_str(command, "reload")) /* its keys are those of the start */
+    if (slice_eq_str(command, "reload")) { /* its keys are those of the start */
         group_answer(r->self, id, EXIT_DONE, SLICE_NONE);
-    else
+    } else if (slice_eq_str(command, "restart")) { /* the group starts anew, with other keys */
+        loop_stop(group_loop(r->self));
+    } else {
         group_answer(r->self, id, EXIT_USE, SLICE_LIT("The key process takes no commands.\n"));
+    }
 }
 
 static void on_stop(void *ctx)

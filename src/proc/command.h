@@ -13,9 +13,10 @@ int command_help(const struct opt_command *c);
 int command_fail(const char *who, const struct diag *d, int code);
 /* The exit code that fits an error: wrong use, no, or could not. */
 int command_exit(int rc);
-/* Parses; when there is nothing more to do (help, wrong use), *code is the exit code and false returned. */
-bool command_parse(const char *who, const struct opt_command *c, int argc, char **argv,
-                   char **args, int *code);
+/* Parses; when there is nothing more to do (help, wrong use), *code is the exit code and false
+ * returned. */
+bool command_parse(const char *who, const struct opt_command *c, int argc, char **argv, char **args,
+                   int *code);
 
 /* One command to a role's control socket below dir; prints the answer; returns the exit code. */
 int command_control(const char *who, const char *dir, struct slice command, int64_t timeout_ms);

@@ -14,14 +14,15 @@
 #define FILES_MAX 1024
 #define PATH_CAP 2048
 
-/* application/x-www-form-urlencoded, as X-Road names the folders. */
+/* application/x-www-form-urlencoded, as X-Road names the folders; but no name leads out of the
+ * folder or is hidden in it. */
 static void form_encode(struct slice s, char *out, size_t cap)
 {
     size_t n = 0;
     for (size_t i = 0; i < s.n && n + 4 < cap; i++) {
         uint8_t c = s.p[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     c == '-' || c == '_' || c == '.' || c == '*';
+                     c == '-' || c == '_' || (c == '.' && i > 0) || c == '*';
         if (plain)
             out[n++] = (char)c;
         else if (c == ' ')

@@ -93,7 +93,10 @@ int fs_write(const char *path, struct slice data, unsigned mode, struct diag *d)
     int n = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
     if (n < 0 || (size_t)n >= sizeof temp)
         return diag_set(d, ERR_USAGE, "the path %s is too long", path);
-    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    /* A file of that name was left by a crash, or laid there: never written into. */
+    if (unlink(temp) < 0 && errno != ENOENT)
+        return fail(d, "replace", temp);
+    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return fail(d, "create", temp);
     /* fchmod: the mode asked for, whatever the umask says */

@@ -290,7 +290,10 @@ void ipc_flush(struct ipc *c)
             break;
         }
         if (e != 0) {
-            drop_queue(c); /* the reading side tells */
+            /* Frames are lost: neither end may go on as if they had come. The reading side tells.
+             */
+            drop_queue(c);
+            shutdown(c->fd, SHUT_RDWR);
             break;
         }
         c->blocked = false;

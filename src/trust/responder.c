@@ -354,8 +354,10 @@ int responder_run(struct group_self *self, const char *config_path)
         return EXIT_COULD_NOT;
     }
     /* Here the process narrows itself: from now on no files, only what was bound for it. */
-    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0)
-        report_diag(REPORT_WARN, "sandbox", NULL, &d);
+    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0) {
+        report_diag(REPORT_ERROR, "sandbox", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
     group_begin(self, &events, &r);
     loop_run(r.loop);
     http_server_free(r.ocsp);

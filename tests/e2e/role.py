@@ -69,6 +69,14 @@ def free_port():
             pass
 
 
+def alive(pid):
+    """Does it still hold what it had open?"""
+    try:
+        return ' Z ' not in pathlib.Path('/proc/%d/stat' % pid).read_text()
+    except OSError:
+        return False
+
+
 class Role:
     """sild NAME with its configuration in a folder of its own."""
 
@@ -149,12 +157,15 @@ class Role:
         """kill -9 for the whole role, at once."""
         if self.process is None:
             return
-        for pid in [self.process.pid] + sorted(set(self.below() + self.children)):
+        children = sorted(set(self.below() + self.children))
+        for pid in [self.process.pid] + children:
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass
         self.process.wait()
+        while any(alive(pid) for pid in children):
+            time.sleep(0.01)
         self.process, self.children = None, []
 
     def stop(self):

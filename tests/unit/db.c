@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,6 +64,26 @@ static int64_t count(struct db *db)
     int64_t n = db_int(s, 0);
     db_reset(s);
     return n;
+}
+
+/* What is in a register is for its own role alone, whatever the umask says. */
+TEST(a_new_database_and_its_companions_are_for_their_owner)
+{
+    static const char *const suffix[] = {"", "-wal", "-shm"};
+    mode_t mask = umask(0);
+    fresh();
+    struct db *db = opened(DB_WRITE);
+    CHECK_INT(insert(db, "a", 1), 0);
+    umask(mask);
+    for (size_t i = 0; i < ARRAY_LEN(suffix); i++) {
+        char name[192];
+        struct stat st;
+        snprintf(name, sizeof name, "%s%s", path, suffix[i]);
+        CHECK_INT(stat(name, &st), 0);
+        CHECK_INT(st.st_mode & 07777, 0600);
+    }
+    db_close(db);
+    gone();
 }
 
 TEST(what_goes_in_comes_out)

@@ -71,6 +71,23 @@ TEST(folders_are_made_with_their_parents)
     CHECK_INT(fs_mkdirs(in_dir("a/file"), 0700, &d), ERR_EXISTS);
 }
 
+/* Whoever may write into the folder could lay a link under the temporary name. */
+TEST(what_lies_under_the_temporary_name_is_not_written_into)
+{
+    struct diag d;
+    struct buf b;
+    char other[256], temp[300];
+    snprintf(other, sizeof other, "%s", in_dir("other"));
+    CHECK_INT(fs_write(other, SLICE_LIT("of another"), 0644, &d), 0);
+    snprintf(temp, sizeof temp, "%s.%ld.tmp", in_dir("secret"), (long)getpid());
+    CHECK_INT(link(other, temp), 0);
+    CHECK_INT(fs_write(in_dir("secret"), SLICE_LIT("a secret"), 0600, &d), 0);
+    buf_init(&b, 100);
+    CHECK_INT(fs_read(other, &b, &d), 0);
+    CHECK(slice_eq_str(buf_view(&b), "of another"));
+    buf_free(&b);
+}
+
 TEST(nothing_temporary_stays_behind)
 {
     char command[128];

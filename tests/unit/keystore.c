@@ -6,6 +6,7 @@
 
 #include <openssl/pem.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char base[64], path[256];
@@ -209,6 +210,47 @@ TEST(another_seal_opens_nothing_and_a_lost_one_is_not_replaced)
     CHECK(k == NULL);
     write_file("seal", other, 31);
     CHECK_INT(keystore_open(base, true, &k, &d), ERR_CORRUPT);
+    clean();
+}
+
+/* Each of several processes opens a store that is not there yet, and makes a key in it. */
+TEST(processes_that_open_a_new_store_at_once_agree_on_one_seal)
+{
+    enum { N = 8 };
+    int gate[2], status;
+    fresh();
+    CHECK_INT(pipe(gate), 0);
+    for (int i = 0; i < N; i++) {
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        if (pid > 0)
+            continue;
+        char name[16], byte;
+        struct keystore *k;
+        EVP_PKEY *key = NULL;
+        snprintf(name, sizeof name, "key-%d", i);
+        close(gate[1]);
+        if (read(gate[0], &byte, 1) != 0) /* all start when the parent closes it */
+            _exit(2);
+        int rc = keystore_open(base, true, &k, NULL);
+        rc = rc != 0 ? rc : keystore_generate(k, name, "p256", &key, NULL);
+        _exit(rc == 0 ? 0 : 1);
+    }
+    close(gate[0]);
+    close(gate[1]);
+    for (int i = 0; i < N; i++) {
+        CHECK(wait(&status) > 0);
+        CHECK_INT(status, 0);
+    }
+    struct keystore *k = opened();
+    for (int i = 0; i < N; i++) {
+        char name[16];
+        EVP_PKEY *key = NULL;
+        snprintf(name, sizeof name, "key-%d", i);
+        CHECK_INT(keystore_load(k, name, &key, NULL), 0);
+        EVP_PKEY_free(key);
+    }
+    keystore_close(k);
     clean();
 }
 

@@ -560,7 +560,7 @@ TEST(a_database_is_made_once)
     struct diag d = {0};
     CHECK_INT(census_make(database(), &c, &d), ERR_EXISTS);
     CHECK_STR(ask("SELECT made_as_of || people FROM register"), "2026-01-014000");
-    CHECK_INT(census_make("/nonexistent/x.db", &c, &d), ERR_DATABASE);
+    CHECK_INT(census_make("/nonexistent/x.db", &c, &d), ERR_NOT_FOUND);
 }
 
 TEST(what_is_no_register_is_not_opened)

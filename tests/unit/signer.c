@@ -48,9 +48,9 @@ TEST(a_message_request_has_its_layout)
     buf_init(&b, 4096);
     signer_put_message(&b, &m);
     CHECK(!b.failed);
-    CHECK_INT(b.n, 4 + 5 + 1 + 2 * 64);
-    CHECK(memcmp(b.p, "\x05\0\0\0A/B/C\x02", 10) == 0);
-    CHECK(memcmp(b.p + 10 + 64, m.part[1].b, 64) == 0);
+    CHECK_INT(b.n, 4 + 5 + 4 + 1 + 2 * 64);
+    CHECK(memcmp(b.p, "\x05\0\0\0A/B/C\0\0\0\0\x02", 14) == 0);
+    CHECK(memcmp(b.p + 14 + 64, m.part[1].b, 64) == 0);
     CHECK_INT(signer_get_message(buf_view(&b), &got), 0);
     CHECK(slice_eq_str(got.member, "A/B/C"));
     CHECK_INT(got.parts, 2);
@@ -59,9 +59,9 @@ TEST(a_message_request_has_its_layout)
         CHECK_INT(signer_get_message(slice_of(b.p, n), &got), ERR_SYNTAX);
     buf_byte(&b, 0);
     CHECK_INT(signer_get_message(buf_view(&b), &got), ERR_SYNTAX);
-    b.p[9] = 0;
-    CHECK_INT(signer_get_message(slice_of(b.p, 10), &got), ERR_SYNTAX);
-    b.p[9] = 17;
+    b.p[13] = 0;
+    CHECK_INT(signer_get_message(slice_of(b.p, 14), &got), ERR_SYNTAX);
+    b.p[13] = 17;
     CHECK_INT(signer_get_message(buf_view(&b), &got), ERR_SYNTAX);
 
     buf_reset(&b);
@@ -465,6 +465,33 @@ static int ask(struct signer_batch *b, const struct signer_message *m, void *to,
     int err = signer_batch_add(b, buf_view(&body), to, id, &d);
     buf_free(&body);
     return err;
+}
+
+TEST(keys_of_one_member_are_told_apart_by_their_certificates)
+{
+    struct signer_keys *s = keys_new();
+    struct signer_key second = {"renewed", SIGNER_MESSAGE, MEMBER,
+                                slice_of(k.rsa_cert, (size_t)k.rsa_n), NULL};
+    struct slice member = SLICE_LIT(MEMBER), ec = slice_of(k.p256_parsed->sha256, 32),
+                 rsa = slice_of(k.rsa_parsed->sha256, 32);
+    struct diag d = {0};
+    size_t first = signer_keys_of_member(s, member, SLICE_NONE);
+    CHECK(signer_keys_of_member(s, member, rsa) == SIZE_MAX);
+    CHECK_INT(signer_keys_add(s, &second, k.rsa, &d), 0);
+    CHECK_INT(signer_keys_of_member(s, member, SLICE_NONE), first);
+    CHECK_INT(signer_keys_of_member(s, member, ec), first);
+    CHECK_INT(signer_keys_of_member(s, member, rsa), signer_keys_count(s) - 1);
+    CHECK(signer_keys_of_member(s, SLICE_LIT(OTHER), ec) == SIZE_MAX);
+    struct signer_batch *b = signer_batch_new(s, 100);
+    struct signer_message m = message(MEMBER, 1, 0);
+    m.cert = rsa;
+    CHECK_INT(ask(b, &m, NULL, 0), 0);
+    m.cert = SLICE_LIT("01234567890123456789012345678901");
+    CHECK_INT(ask(b, &m, NULL, 0), ERR_KEY_NOT_FOUND);
+    m.cert = SLICE_LIT("short");
+    CHECK_INT(ask(b, &m, NULL, 0), ERR_BAD_REQUEST);
+    signer_batch_free(b);
+    signer_keys_free(s);
 }
 
 TEST(a_message_alone_is_signed_singly_or_as_its_own_tree)
