@@ -41,7 +41,7 @@ uint8_t *buf_room(struct buf *b, size_t n)
     if (need > b->cap) {
         size_t cap = b->cap < 64 ? 64 : b->cap;
         while (cap < need)
-            cap += cap / 2;
+            cap *= 2;
         uint8_t *p = realloc(b->p, cap);
         if (p == NULL) {
             b->failed = true;
