@@ -151,14 +151,17 @@ struct slice arena_dup(struct arena *a, struct slice s)
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
     va_list ap;
+    struct block *b = a->last;
+    char *next = (char *)b->data + b->used; /* where most texts fit: written at once */
+    size_t room = b->cap - b->used;
     va_start(ap, fmt);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(room > 0 ? next : NULL, room, fmt, ap);
     va_end(ap);
     if (n < 0)
         return NULL;
     char *p = arena_alloc(a, (size_t)n + 1);
-    if (p == NULL)
-        return NULL;
+    if (p == NULL || (p == next && (size_t)n < room))
+        return p;
     va_start(ap, fmt);
     vsnprintf(p, (size_t)n + 1, fmt, ap);
     va_end(ap);

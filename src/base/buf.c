@@ -41,7 +41,7 @@ uint8_t *buf_room(struct buf *b, size_t n)
     if (need > b->cap) {
         size_t cap = b->cap < 64 ? 64 : b->cap;
         while (cap < need)
-            cap += cap / 2;
+            cap *= 2;
         uint8_t *p = realloc(b->p, cap);
         if (p == NULL) {
             b->failed = true;
@@ -80,8 +80,9 @@ void buf_byte(struct buf *b, uint8_t c)
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap;
+    size_t room = b->failed ? 0 : b->cap - b->n; /* most texts fit: written at once */
     va_start(ap, fmt);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(room > 0 ? (char *)b->p + b->n : NULL, room, fmt, ap);
     va_end(ap);
     if (n < 0) {
         b->failed = true;
@@ -90,9 +91,11 @@ void buf_printf(struct buf *b, const char *fmt, ...)
     uint8_t *to = buf_room(b, (size_t)n);
     if (to == NULL)
         return;
-    va_start(ap, fmt);
-    vsnprintf((char *)to, (size_t)n + 1, fmt, ap);
-    va_end(ap);
+    if ((size_t)n >= room) {
+        va_start(ap, fmt);
+        vsnprintf((char *)to, (size_t)n + 1, fmt, ap);
+        va_end(ap);
+    }
     b->n += (size_t)n;
 }
 

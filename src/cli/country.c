@@ -14,6 +14,7 @@
     "peer = " host ":5500\n"                                                                       \
     "ocsp = " host ":5577\n"                                                                       \
     "config_interval = 5s\n"                                                                       \
+    "workers = 1\n" /* two gateways share a small machine's two cores */                           \
     "\n"                                                                                           \
     "[key auth]\n"                                                                                 \
     "use = authentication\n"                                                                       \

@@ -3,7 +3,6 @@
 #include "gateway/metadata_service.h"
 #include "gateway/refusal.h"
 
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,8 +220,7 @@ static int start_call(struct consumer *c, struct diag *d)
     if (rc != 0)
         return rc;
     uint8_t random[30];
-    if (RAND_bytes(random, sizeof random) != 1)
-        return diag_set(d, ERR_INTERNAL, "no random bytes");
+    worker_random(random, sizeof random);
     message_boundary(random, c->writer.boundary);
     net_addr_print(&addrs[0], host, sizeof host);
     buf_init(&key, 2048);

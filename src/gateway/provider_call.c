@@ -2,7 +2,6 @@
 #include "base/err.h"
 #include "xroad/metadata.h"
 
-#include <openssl/rand.h>
 #include <string.h>
 
 #define CALL_CHUNK (64u << 10)
@@ -13,13 +12,11 @@ static void try_url(struct provider *p);
 
 /* --- the answer: head part, body part, chain, signature --- */
 
-static int begin_message(struct provider *p, struct diag *d)
+static void begin_message(struct provider *p)
 {
     uint8_t random[30];
-    if (RAND_bytes(random, sizeof random) != 1)
-        return diag_set(d, ERR_INTERNAL, "no random bytes");
+    worker_random(random, sizeof random);
     message_boundary(random, p->writer.boundary);
-    return 0;
 }
 
 static void respond_head(struct provider *p, enum http_framing framing, uint64_t length)
@@ -33,12 +30,10 @@ static void respond_head(struct provider *p, enum http_framing framing, uint64_t
 }
 
 /* A body that outgrew memory flows on as it comes; from here a fault is the last part. */
-static int begin_stream(struct provider *p, struct diag *d)
+static void begin_stream(struct provider *p)
 {
     struct buf out;
-    int rc = begin_message(p, d);
-    if (rc != 0)
-        return rc;
+    begin_message(p);
     p->begun = true;
     respond_head(p, HTTP_SEND_CHUNKED, 0);
     buf_init(&out, MESSAGE_PART_MAX + 4096);
@@ -48,7 +43,6 @@ static int begin_stream(struct provider *p, struct diag *d)
     http_write(p->x, buf_view(&p->resp_body.mem));
     buf_free(&out);
     body_stream(&p->resp_body);
-    return 0;
 }
 
 static int write_held_body(struct provider *p, struct buf *out, struct diag *d)
@@ -86,8 +80,9 @@ static void send_answer(struct provider *p)
     struct diag d = {0};
     struct buf out;
     buf_init(&out, (32u << 20) + MESSAGE_SIGNATURE_MAX);
-    int rc = p->begun ? 0 : begin_message(p, &d);
-    if (rc == 0 && !p->begun) {
+    int rc = 0;
+    if (!p->begun) {
+        begin_message(p);
         message_part(&p->writer, "application/x-road-rest-response", buf_view(&p->resp_part), &out);
         if (p->resp_body.present) {
             message_part_begin(&p->writer, "application/x-road-rest-body", &out);
@@ -216,7 +211,7 @@ static void on_body(void *ctx, struct http_call *call, struct slice piece)
         if (http_queued(p->x) > CONN_QUEUE_MARK)
             http_call_pause(call);
     } else if (rc == 0 && !keep && p->resp_body.mem.n > BODY_MEMORY) {
-        rc = begin_stream(p, &d);
+        begin_stream(p);
     }
     if (rc != 0)
         provider_fail(p, NULL, &d);

@@ -20,19 +20,28 @@
 #define VERDICT_CACHE 4096
 #define STOP_MS 4000
 
-void worker_uuid(char out[37])
+/* A call of OpenSSL's a message would be felt. */
+void worker_random(uint8_t *out, size_t n)
 {
-    /* Random bytes are drawn in bulk: a system call a message would be felt. */
-    static uint8_t pool[1024];
+    static uint8_t pool[4096];
     static size_t left;
-    if (left < 16) {
+    if (n > 256)
+        abort();
+    if (left < n) {
         if (RAND_bytes(pool, sizeof pool) != 1)
             abort();
         left = sizeof pool;
     }
-    left -= 16;
-    uuid_print(pool + left, out);
-    explicit_bzero(pool + left, 16);
+    left -= n;
+    memcpy(out, pool + left, n);
+    explicit_bzero(pool + left, n);
+}
+
+void worker_uuid(char out[37])
+{
+    uint8_t random[16];
+    worker_random(random, sizeof random);
+    uuid_print(random, out);
 }
 
 /* --- TLS contexts, made anew when the authentication certificate changes --- */

@@ -33,6 +33,8 @@ struct worker {
 
 int worker_run(struct group_self *self, const char *config_path);
 
+/* Random bytes, at most 256, from a supply that is drawn in bulk. */
+void worker_random(uint8_t *out, size_t n);
 /* A fresh UUID. */
 void worker_uuid(char out[37]);
 

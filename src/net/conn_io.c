@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #define ENCRYPT_MAX (64u << 10) /* plain bytes made into records before they are sent */
-#define KEEP_CAP (16u << 10)    /* an empty queue larger than this gives its memory back */
+#define KEEP_CAP (32u << 10)    /* an empty queue larger than this gives its memory back */
 
 /* --- sending --- */
 
