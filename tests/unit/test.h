@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct test {
     const char *name;
@@ -103,7 +104,7 @@ __attribute__((unused)) static unsigned char *test_file(const char *path, size_t
 
 int main(int argc, char **argv)
 {
-    volatile int n = 0, failed = 0;
+    volatile int n = 0, failed = 0, skipped = 0;
     for (struct test *volatile t = test_first; t != NULL; t = t->next) {
         if (argc > 1 && strcmp(argv[1], t->name) != 0)
             continue;
@@ -121,6 +122,9 @@ int main(int argc, char **argv)
         fflush(stdout);
     }
     printf("1..%d\n", n);
+    fflush(stdout);
+    if (skipped > 0)
+        _exit(failed == 0 ? 0 : 1); /* a test that was left half way leaks what it had in hand */
     return failed == 0 ? 0 : 1;
 }
 
