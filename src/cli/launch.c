@@ -84,6 +84,29 @@ static bool is_ready(int fd)
     return strstr(text, "READY=1") != NULL;
 }
 
+/* What the role said last: the "text" of its last report, or the bare line. */
+static void last_words(const char *path, char *out, size_t cap)
+{
+    char tail[4096];
+    out[0] = 0;
+    FILE *f = fopen(path, "r");
+    if (f == NULL)
+        return;
+    if (fseek(f, -(long)sizeof tail + 1, SEEK_END) != 0)
+        rewind(f);
+    size_t n = fread(tail, 1, sizeof tail - 1, f);
+    fclose(f);
+    while (n > 0 && tail[n - 1] == '\n')
+        n--;
+    tail[n] = 0;
+    const char *line = strrchr(tail, '\n');
+    line = line == NULL ? tail : line + 1;
+    const char *text = strstr(line, "\"text\":\"");
+    if (text != NULL)
+        line = text + 8;
+    snprintf(out, cap, "%.*s", (int)strcspn(line, text != NULL ? "\"" : "\n"), line);
+}
+
 int launch_wait(struct launch *l, int64_t timeout_ms, struct diag *d)
 {
     int64_t until = launch_now_ms() + timeout_ms;
@@ -97,8 +120,10 @@ int launch_wait(struct launch *l, int64_t timeout_ms, struct diag *d)
             return 0;
         }
         if (waitpid(l->pid, &status, WNOHANG) == l->pid) {
+            char words[300];
             l->pid = 0;
-            return diag_set(d, ERR_CLOSED, "%s ended while it started: see %s", l->name,
+            last_words(l->log_path, words, sizeof words);
+            return diag_set(d, ERR_CLOSED, "%s ended while it started: %s (see %s)", l->name, words,
                             l->log_path);
         }
     }

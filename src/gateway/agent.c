@@ -8,6 +8,7 @@
 #include "gateway/ocspclient.h"
 #include "gateway/snapshot.h"
 #include "gateway/stampclient.h"
+#include "keys/keystore.h"
 #include "proc/fs.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
@@ -225,16 +226,16 @@ static void round_now(void *ctx)
         a->fetched = true;
     if (load_image(a, &d) == 0)
         publish(a);
+    int64_t interval = a->file.conf.config_interval_ms, wait = interval;
     if (a->gc != NULL && globalconf_check_valid(a->gc, loop_wall_ms(a->loop), &d) == 0) {
         group_ready(a->self);
         a->retry_ms = FIRST_RETRY_MS;
-        a->timer = loop_timer_start(a->loop, a->file.conf.config_interval_ms, round_now, a);
-        return;
+    } else {
+        wait = a->retry_ms < interval ? a->retry_ms : interval;
+        a->retry_ms = 2 * wait;
     }
-    a->timer = loop_timer_start(a->loop, a->retry_ms, round_now, a);
-    a->retry_ms *= 2;
-    if (a->retry_ms > a->file.conf.config_interval_ms)
-        a->retry_ms = a->file.conf.config_interval_ms;
+    int64_t ocsp = ocspclient_wait(a->ocsp, loop_wall_ms(a->loop));
+    a->timer = loop_timer_start(a->loop, ocsp < wait ? ocsp : wait, round_now, a);
 }
 
 /* --- lines --- */
@@ -315,6 +316,25 @@ static bool same_keys(const struct serverconf *a, const struct serverconf *b)
     return same;
 }
 
+/* A key process that could not start with these keys would take the gateway down with it. */
+static int check_keys(const struct serverconf *c, struct diag *d)
+{
+    char dir[2048], name[128];
+    snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(c->dir));
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < c->n_keys; i++) {
+        if (c->keys[i].cert.n == 0)
+            continue;
+        struct cert *cert = cert_parse(c->keys[i].cert, d);
+        rc = cert == NULL ? ERR_INCORRECT_CERTIFICATE : 0;
+        if (rc == 0 && !slice_cstr(c->keys[i].name, name, sizeof name))
+            rc = diag_set(d, ERR_KEY_NOT_FOUND, "a key's name is too long");
+        rc = rc != 0 ? rc : keystore_check(dir, name, cert->key, d);
+        cert_free(cert);
+    }
+    return rc;
+}
+
 /* The key process holds keys and certificates of its start: with other ones all start anew. */
 static void take_config(struct agent *a, struct conffile *next, struct buf *text)
 {
@@ -335,7 +355,10 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
     struct buf next_text;
     struct diag d = {0};
     if (slice_eq_str(command, "reload")) {
-        if (read_config(a, &next, &next_text, &d) != 0) {
+        int rc = read_config(a, &next, &next_text, &d);
+        if (rc == 0 && !same_keys(&a->file.conf, &next.conf))
+            rc = check_keys(&next.conf, &d);
+        if (rc != 0) {
             char text[800];
             diag_print(&d, text, sizeof text - 1);
             strcat(text, "\n");

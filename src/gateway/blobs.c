@@ -109,17 +109,6 @@ static int store_one(struct blobs *b, struct journal *j, struct record_piece *p,
     return rc;
 }
 
-int blobs_repeat(struct blobs *b, struct journal *j, const struct record_piece *piece, size_t n,
-                 int64_t now_ms, struct diag *d)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        for (size_t k = 0; rc == 0 && piece[i].blob && k < b->n; k++)
-            if (memcmp(b->k[k].sha256, piece[i].bytes.p, 32) == 0)
-                rc = put(&b->k[k], j, now_ms, d);
-    return rc;
-}
-
 int blobs_store(struct blobs *b, struct journal *j, struct record_piece *piece, size_t n,
                 int64_t now_ms, struct diag *d)
 {

@@ -17,9 +17,6 @@ void blobs_free(struct blobs *b);
  */
 int blobs_store(struct blobs *b, struct journal *j, struct record_piece *piece, size_t n,
                 int64_t now_ms, struct diag *d) MUST_USE;
-/* After the record went into another segment than its blobs: they are repeated there. */
-int blobs_repeat(struct blobs *b, struct journal *j, const struct record_piece *piece, size_t n,
-                 int64_t now_ms, struct diag *d) MUST_USE;
 /* Reads a blob's bytes by its SHA-256 and checks them; appends. */
 int blobs_read(struct journal *j, struct slice sha256, struct buf *out, struct diag *d) MUST_USE;
 

@@ -244,6 +244,7 @@ static int start_call(struct consumer *c, struct diag *d)
                             .tls = c->w->peer_client,
                             .pool_key = pool_key,
                             .connect_timeout_ms = n > 1 ? HURRY_MS : 0,
+                            .hold_head = true,
                             .repeatable = false};
     c->call = http_call_start(c->w->peers, &t, slice_str(head), &call_events, c);
     return c->call != NULL ? 0 : diag_set(d, ERR_NOMEM, "no memory for a call");

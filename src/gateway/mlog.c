@@ -2,9 +2,9 @@
 #include "base/cursor.h"
 #include "base/err.h"
 #include "base/opt.h"
-#include "gateway/blobs.h"
 #include "gateway/conffile.h"
 #include "gateway/frames.h"
+#include "gateway/pieces.h"
 #include "gateway/seal.h"
 #include "gateway/snapshot.h"
 #include "gateway/stamping.h"
@@ -38,6 +38,7 @@ struct mlog {
     struct snapshot *snap;
     struct ipc *worker[WORKERS_MAX];
     struct blobs *blobs;
+    struct pieces *pieces;
     struct stamping *stamping;
     struct waiting waiting[WAITING_MAX];
     size_t n;
@@ -153,22 +154,20 @@ static int seal(struct mlog *m, struct record_message *r, int fd, struct diag *d
 
 static int append(struct mlog *m, struct record_message *r, uint64_t *seq, struct diag *d)
 {
-    struct record_piece piece[RECORD_PIECES_MAX];
-    size_t n = record_split(r->signature, piece);
     uint64_t segment = journal_segment(m->journal);
-    int rc = blobs_store(m->blobs, m->journal, piece, n, r->time_ms, d);
+    int rc =
+        pieces_store(m->pieces, m->journal, r->signature, r->time_ms, r->piece, &r->n_pieces, d);
     if (rc != 0)
         return rc;
-    memcpy(r->piece, piece, n * sizeof *piece);
-    r->n_pieces = n;
     buf_reset(&m->payload);
     record_message_put(&m->payload, r);
     if (m->payload.failed)
         return diag_set(d, ERR_TOO_LARGE, "a message record is over 16 MiB");
     rc = journal_append(m->journal, RECORD_MESSAGE, 0, r->time_ms, r->id, buf_view(&m->payload),
                         seq, d);
-    if (rc == 0 && journal_segment(m->journal) != segment)
-        rc = blobs_repeat(m->blobs, m->journal, piece, n, r->time_ms, d);
+    if (rc == 0 && journal_segment(m->journal) != segment) /* the record went into the next one */
+        rc = pieces_store(m->pieces, m->journal, r->signature, r->time_ms, r->piece, &r->n_pieces,
+                          d);
     return rc;
 }
 
@@ -353,8 +352,9 @@ int mlog_run(struct group_self *self, const char *config_path)
     buf_init(&m->sealed, JOURNAL_RECORD_MAX);
     int rc = open_log(m, config_path, &d);
     m->blobs = blobs_new();
+    m->pieces = m->blobs == NULL ? NULL : pieces_new(m->blobs);
     m->stamping = stamping_new(m->loop, m->journal, take_snapshot, m);
-    if (rc == 0 && (m->blobs == NULL || m->stamping == NULL))
+    if (rc == 0 && (m->pieces == NULL || m->stamping == NULL))
         rc = diag_set(&d, ERR_NOMEM, "no memory for the message log");
     rc = rc != 0 ? rc : stamping_recover(m->stamping, &d);
     if (rc != 0) {
@@ -371,6 +371,7 @@ int mlog_run(struct group_self *self, const char *config_path)
     group_ready(self);
     loop_run(m->loop);
     stamping_free(m->stamping);
+    pieces_free(m->pieces);
     blobs_free(m->blobs);
     for (size_t i = 0; i < WORKERS_MAX; i++)
         ipc_free(m->worker[i]);

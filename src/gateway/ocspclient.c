@@ -11,12 +11,13 @@
 #define KEPT_MAX 64
 #define RESPONSE_MAX (32u << 10)
 #define FETCH_MS 20000
-#define RETRY_MS 60000
+#define RETRY_MIN_MS 1000 /* after a failure, then twice as long each time */
+#define RETRY_MAX_MS 60000
 
 struct kept {
     uint8_t sha1[20];
     struct buf der;
-    int64_t tried_ms;
+    int64_t retry_ms, retry_at_ms; /* 0: the last fetch went well */
 };
 
 struct ocspclient {
@@ -144,6 +145,30 @@ static int64_t age(const struct kept *k, int64_t now_ms)
     return now_ms - info.this_update_ms;
 }
 
+/* How long a certificate whose fetch failed has to wait still. */
+static int64_t left(const struct kept *k, int64_t now_ms)
+{
+    int64_t ms = k->retry_at_ms - now_ms;
+    return k->retry_ms == 0 || ms < 0 || ms > k->retry_ms ? 0
+                                                          : ms; /* also where the clock jumped */
+}
+
+static void plan(struct kept *k, bool went_well, int64_t now_ms)
+{
+    int64_t ms = k->retry_ms == 0 ? RETRY_MIN_MS : 2 * k->retry_ms;
+    k->retry_ms = went_well ? 0 : ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
+    k->retry_at_ms = now_ms + k->retry_ms;
+}
+
+int64_t ocspclient_wait(const struct ocspclient *c, int64_t now_ms)
+{
+    int64_t least = RETRY_MAX_MS;
+    for (size_t i = 0; i < c->n; i++)
+        if (c->k[i].retry_ms != 0 && left(&c->k[i], now_ms) < least)
+            least = left(&c->k[i], now_ms);
+    return least;
+}
+
 struct slice ocspclient_get(struct ocspclient *c, const struct globalconf *g, struct slice instance,
                             const struct cert *cert, int64_t now_ms, struct diag *d)
 {
@@ -157,13 +182,10 @@ struct slice ocspclient_get(struct ocspclient *c, const struct globalconf *g, st
     int64_t fresh = globalconf_ocsp_freshness_ms(g), every = globalconf_ocsp_fetch_ms(g);
     int64_t limit = every > 0 && every < fresh / 2 ? every : fresh / 2;
     int64_t old = age(k, now_ms);
-    bool due = old > limit &&
-               (k->tried_ms == 0 || now_ms - k->tried_ms >= RETRY_MS || now_ms < k->tried_ms);
-    if (due) {
-        k->tried_ms = now_ms;
-        if (fetch(c, k, g, ca, cert, now_ms, d) == 0)
-            k->tried_ms = 0;
-        else
+    if (old > limit && left(k, now_ms) == 0) {
+        int rc = fetch(c, k, g, ca, cert, now_ms, d);
+        plan(k, rc == 0, now_ms);
+        if (rc != 0)
             report_diag(REPORT_WARN, "ocsp", NULL, d);
     }
     return age(k, now_ms) <= fresh ? buf_view(&k->der) : SLICE_NONE;

@@ -24,4 +24,7 @@ void ocspclient_free(struct ocspclient *c);
 struct slice ocspclient_get(struct ocspclient *c, const struct globalconf *g, struct slice instance,
                             const struct cert *cert, int64_t now_ms, struct diag *d);
 
+/* Milliseconds until a fetch that failed should be tried again; a minute when there is none. */
+int64_t ocspclient_wait(const struct ocspclient *c, int64_t now_ms);
+
 #endif

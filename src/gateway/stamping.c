@@ -291,9 +291,17 @@ void stamping_configure(struct stamping *s, const struct snapshot *snap)
     s->configured = true;
     s->has_tsa = c->n_tsas > 0;
     s->failure_ms = c->stamp_failure_ms;
-    s->interval_ms = c->stamp_interval_ms > 0 ? c->stamp_interval_ms
-                     : by_gc > 0              ? by_gc
-                                              : DEFAULT_INTERVAL_MS;
+    int64_t interval = c->stamp_interval_ms > 0 ? c->stamp_interval_ms
+                       : by_gc > 0              ? by_gc
+                                                : DEFAULT_INTERVAL_MS;
+    if (interval == s->interval_ms)
+        return;
+    s->interval_ms = interval;
+    if (s->timer != NULL) { /* set by another interval, perhaps before any was known */
+        loop_timer_cancel(s->timer);
+        s->timer = NULL;
+        schedule(s, interval);
+    }
 }
 
 /* --- recovery --- */

@@ -16,6 +16,7 @@
 #define IDLE_PEERS 256
 #define IDLE_PROVIDERS 256
 #define IDLE_MS 60000
+#define IDLE_OUT_MS 30000 /* shorter than a peer of ours waits: the two must not meet */
 #define VERDICT_CACHE 4096
 #define STOP_MS 4000
 
@@ -239,8 +240,8 @@ int worker_run(struct group_self *self, const char *config_path)
     struct diag d = {0};
     (void)config_path; /* a worker opens no files: its configuration is in the snapshots */
     w.ask = ask_new(w.loop);
-    w.peers = http_client_new(w.loop, IDLE_PEERS, IDLE_MS);
-    w.providers = http_client_new(w.loop, IDLE_PROVIDERS, IDLE_MS);
+    w.peers = http_client_new(w.loop, IDLE_PEERS, IDLE_OUT_MS);
+    w.providers = http_client_new(w.loop, IDLE_PROVIDERS, IDLE_OUT_MS);
     w.peer_ocsp = peer_cache_new();
     w.verdicts = xades_cache_new(VERDICT_CACHE);
     if (w.ask == NULL || w.peers == NULL || w.providers == NULL || w.peer_ocsp == NULL ||

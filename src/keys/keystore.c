@@ -361,3 +361,25 @@ int keystore_load(struct keystore *k, const char *name, EVP_PKEY **out, struct d
     buf_free(&file);
     return err;
 }
+
+int keystore_check(const char *dir, const char *name, EVP_PKEY *public_key, struct diag *d)
+{
+    char path[PATH_SIZE];
+    struct buf pem;
+    int n = snprintf(path, sizeof path, "%s/keys/%s.pub", dir, name);
+    if (n < 0 || (size_t)n >= sizeof path || strchr(name, '/') != NULL)
+        return diag_set(d, ERR_KEY_NOT_FOUND, "no key has the name %s", name);
+    buf_init(&pem, KEY_FILE_MAX);
+    int err = fs_read(path, &pem, NULL);
+    if (err != 0)
+        err = diag_set(d, ERR_KEY_NOT_FOUND, "there is no key %s in the store", name);
+    BIO *bio = err == 0 ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+    EVP_PKEY *stored = bio == NULL ? NULL : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+    if (err == 0 && (stored == NULL || EVP_PKEY_eq(stored, public_key) != 1))
+        err = diag_set(d, ERR_INCORRECT_CERTIFICATE, "the certificate is not of the key %s", name);
+    ERR_clear_error();
+    EVP_PKEY_free(stored);
+    BIO_free(bio);
+    buf_free(&pem);
+    return err;
+}

@@ -28,4 +28,9 @@ int keystore_import(struct keystore *k, const char *name, EVP_PKEY *key, struct 
 /* ERR_KEY_NOT_FOUND, ERR_CORRUPT (wrong secret or damaged). */
 int keystore_load(struct keystore *k, const char *name, EVP_PKEY **out, struct diag *d) MUST_USE;
 
+/* Is the key of this name in the store below dir the one of this public key? Reads the public half
+ * only, and needs no seal. ERR_KEY_NOT_FOUND, ERR_INCORRECT_CERTIFICATE. */
+int keystore_check(const char *dir, const char *name, EVP_PKEY *public_key,
+                   struct diag *d) MUST_USE;
+
 #endif

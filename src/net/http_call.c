@@ -18,7 +18,7 @@ enum state {
     START, /* at the end of the turn a connection is looked for */
     CONNECTING,
     JUDGING, /* on_connected was told, the answer is awaited */
-    SENT,    /* the head went out; the response may come at any time */
+    SENT,    /* the head went out (or waits in head_held); the response may come at any time */
     FAILED,  /* on_error is due at the end of the turn */
     DEAD,    /* over; memory goes at the end of the turn */
 };
@@ -44,6 +44,7 @@ struct http_call {
     char server_name[256];
     int64_t connect_ms, response_ms;
     bool repeatable, head_request, chunked_request;
+    bool hold_head, head_held; /* wanted by the caller; not written yet */
 
     bool reused, repeated, got_byte;
     bool ended;       /* the request */
@@ -167,6 +168,12 @@ static void complete(struct http_call *c, bool more_bytes)
 
 /* --- the start of calls --- */
 
+static void write_head(struct http_call *c)
+{
+    c->head_held = false;
+    conn_write(c->link->conn, buf_view(&c->request));
+}
+
 static void send_request(struct http_call *c)
 {
     struct conn *conn = c->link->conn;
@@ -174,7 +181,10 @@ static void send_request(struct http_call *c)
     c->phase = PHASE_HEAD;
     c->got_byte = false;
     buf_reset(&c->raw);
-    conn_write(conn, buf_view(&c->request));
+    if (c->hold_head && !c->ended_early)
+        c->head_held = true;
+    else
+        write_head(c);
     conn_idle_timeout(conn, c->response_ms);
     if (c->ended_early && c->chunked_request)
         conn_write(conn, SLICE_LIT("0\r\n\r\n"));
@@ -254,6 +264,8 @@ static void take_target(struct http_call *c, const struct http_target *t)
     c->connect_ms = t->connect_timeout_ms > 0 ? t->connect_timeout_ms : CONNECT_MS;
     c->response_ms = t->response_timeout_ms;
     c->repeatable = t->repeatable;
+    c->hold_head = t->hold_head;
+    c->head_held = false;
     c->server_name[0] = 0;
     if (t->server_name != NULL && strlen(t->server_name) < sizeof c->server_name)
         strcpy(c->server_name, t->server_name);
@@ -453,7 +465,7 @@ static void on_data(void *ctx, struct slice data)
         http_client_idle_drop(k);
         return;
     }
-    if (c->state != SENT) {
+    if (c->state != SENT || c->head_held) {
         diag_set(&d, ERR_INVALID_RESPONSE, "the server spoke before it was asked");
         fail(c, &d);
         return;
@@ -577,6 +589,8 @@ void http_call_write(struct http_call *c, struct slice piece)
     if (c->state != SENT || c->ended || piece.n == 0)
         return;
     struct conn *conn = c->link->conn;
+    if (c->head_held)
+        write_head(c);
     if (c->chunked_request) {
         char size[24];
         int n = snprintf(size, sizeof size, "%zx\r\n", piece.n);
@@ -601,6 +615,8 @@ void http_call_end(struct http_call *c)
         c->ended_early = true;
         return;
     }
+    if (c->head_held)
+        write_head(c);
     if (c->chunked_request)
         conn_write(c->link->conn, SLICE_LIT("0\r\n\r\n"));
     conn_idle_timeout(c->link->conn, c->response_ms);

@@ -23,6 +23,7 @@ struct http_target {
     int64_t response_timeout_ms; /* from the request's end to the response's head, and the longest
                                     silence within its body; 0: none */
     bool repeatable;
+    bool hold_head; /* the head goes out with the first piece of the body: one record, not two */
     const char *server_name; /* for TLS's SNI; NULL: none. Copied */
 };
 
@@ -35,8 +36,8 @@ struct http_call_events {
      */
     void (*on_connected)(void *ctx, struct http_call *c, struct conn *conn);
     bool (*on_reuse)(void *ctx, struct http_call *c, struct conn *conn);
-    /* Send the body now (the head went out). Comes again, for the whole body, when a repeatable
-     * call is repeated. */
+    /* Send the body now (the head went out, or is held). Comes again, for the whole body, when a
+     * repeatable call is repeated. */
     void (*on_ready)(void *ctx, struct http_call *c);
     void (*on_drain)(void *ctx, struct http_call *c);
     void (*on_head)(void *ctx, struct http_call *c, const struct http_head *h); /* not for 1xx */

@@ -1,9 +1,11 @@
 """What tests/e2e/exchange is made of: results, processes with a role, an information system that does
 anything asked, and a client that sees every byte of an answer."""
-import ctypes, hashlib, json, os, re, signal, socket, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
+import ctypes, fcntl, hashlib, json, os, re, signal, socket, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
 
 SILD = os.path.abspath(os.environ.get('SILD', './build/sild'))
 TMP = tempfile.mkdtemp(prefix='sild-exchange-')
+lock = open(os.path.join(tempfile.gettempdir(), 'sild-exchange.lock'), 'a')
+fcntl.flock(lock, fcntl.LOCK_EX)  # the addresses are fixed: one such country at a time
 IS, IS_PORT, IS_TLS_PORT = '127.0.63.21', 9000, 9443
 AUTHORITY, TRUST = '127.0.63.1', '127.0.63.2'
 count = failed = 0
@@ -156,6 +158,17 @@ class Role:
             except (OSError, AttributeError):
                 pass
         return total / 1024
+
+    def descriptors(self):
+        return sum(len(os.listdir('/proc/%d/fd' % pid)) for pid in self.pids())
+
+    def cpu(self):
+        """Seconds of processor time so far."""
+        total = 0
+        for pid in self.pids():
+            with open('/proc/%d/stat' % pid) as f:
+                total += sum(map(int, f.read().rsplit(')', 1)[1].split()[11:13]))
+        return total / os.sysconf('SC_CLK_TCK')
 
     def control(self, command, seconds=30):
         """One command to the control socket: its exit code and text."""

@@ -89,7 +89,7 @@ static const struct http_handler handler = {.on_request = on_request,
 struct call {
     struct http_call *c;
     int status, code, ready, connected;
-    bool ended, failed, refuse_first, refuse_reuse, hold_judgement, pause_at_once;
+    bool ended, failed, refuse_first, refuse_reuse, hold_judgement, pause_at_once, hold_body;
     uint64_t total, to_send, queue_peak;
     struct buf body;
     struct diag why;
@@ -137,7 +137,8 @@ static void on_ready(void *ctx, struct http_call *c)
     struct call *k = ctx;
     (void)c;
     k->ready++;
-    send_more(k);
+    if (!k->hold_body)
+        send_more(k);
 }
 
 static void on_drain(void *ctx, struct http_call *c)
@@ -385,6 +386,31 @@ TEST(a_paused_response_waits_and_loses_nothing)
         run();
         CHECK(small.ended);
         CHECK_INT(small.total, 5);
+        finish();
+    }
+}
+
+TEST(a_held_head_goes_out_with_the_first_of_the_body_or_with_its_end)
+{
+    for (int empty = 0; empty < 2; empty++) {
+        begin(false);
+        struct call k = {.keep = true, .hold_body = true};
+        struct http_target t = target();
+        t.hold_head = true;
+        start(&k, &t, POST("/echo"));
+        rest(50);
+        CHECK_INT(k.ready, 1);
+        CHECK_INT(served, 0);
+        CHECK_INT(http_call_queued(k.c), 0);
+        if (empty == 0)
+            http_call_write(k.c, SLICE_LIT("held"));
+        http_call_end(k.c);
+        run();
+        if (k.failed)
+            FAIL("%s", k.why.text);
+        CHECK_INT(served, 1);
+        CHECK(slice_eq_str(buf_view(&k.body), empty == 0 ? "held" : ""));
+        buf_free(&k.body);
         finish();
     }
 }

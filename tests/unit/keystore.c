@@ -254,6 +254,27 @@ TEST(processes_that_open_a_new_store_at_once_agree_on_one_seal)
     clean();
 }
 
+TEST(a_certificates_key_is_compared_with_the_stored_one_without_a_seal)
+{
+    fresh();
+    struct keystore *k = opened();
+    struct diag d = {0};
+    EVP_PKEY *one = NULL, *other = NULL;
+    CHECK_INT(keystore_generate(k, "one", "p256", &one, &d), 0);
+    CHECK_INT(keystore_generate(k, "other", "p256", &other, &d), 0);
+    keystore_close(k);
+    CHECK_INT(unlink(in("seal")), 0);
+    CHECK_INT(keystore_check(base, "one", one, &d), 0);
+    CHECK_INT(keystore_check(base, "one", other, &d), ERR_INCORRECT_CERTIFICATE);
+    CHECK_INT(keystore_check(base, "none", one, &d), ERR_KEY_NOT_FOUND);
+    CHECK_INT(keystore_check(base, "../keys/one", one, &d), ERR_KEY_NOT_FOUND);
+    write_file("keys/one.pub", "not PEM", 7);
+    CHECK_INT(keystore_check(base, "one", one, &d), ERR_INCORRECT_CERTIFICATE);
+    EVP_PKEY_free(one);
+    EVP_PKEY_free(other);
+    clean();
+}
+
 TEST(the_systemd_credential_goes_before_the_file)
 {
     fresh();

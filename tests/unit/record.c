@@ -1,7 +1,7 @@
 /* Message log records: encoding both ways, cutting of shared parts, refusal of damaged ones. */
 #include "base/err.h"
 #include "base/hex.h"
-#include "gateway/blobs.h"
+#include "gateway/pieces.h"
 #include "gateway/record.h"
 #include "test.h"
 #include "vectors.h"
@@ -155,6 +155,71 @@ TEST(a_message_id_hides_no_blob)
     CHECK_INT(blobs_read(j, piece.bytes, &out, &d), 0);
     CHECK(slice_eq(buf_view(&out), slice_of(shared, sizeof shared)));
     buf_free(&out);
+    blobs_free(blobs);
+    journal_close(j);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK_INT(system(command), 0);
+}
+
+static void check_joined(struct journal *j, const struct record_piece *piece, size_t n,
+                         struct slice document)
+{
+    struct buf joined;
+    struct diag d = {0};
+    buf_init(&joined, 1u << 20);
+    for (size_t i = 0; i < n; i++) {
+        if (piece[i].blob)
+            CHECK_INT(blobs_read(j, piece[i].bytes, &joined, &d), 0);
+        else
+            buf_slice(&joined, piece[i].bytes);
+    }
+    CHECK(slice_eq(buf_view(&joined), document));
+    buf_free(&joined);
+}
+
+/* A document that comes again costs nothing, until the journal begins another segment. */
+TEST(pieces_of_a_document_are_stored_once_a_segment)
+{
+    static const char *const names[] = {"single-rsa", "single-ec", "batch-ec"};
+    static uint8_t filler[40000];
+    char dir[] = "/tmp/sild-record-XXXXXX", command[64], path[4200];
+    struct journal_options small = {.segment_bytes = 65536};
+    struct journal *j;
+    struct blobs *blobs = blobs_new();
+    struct pieces *p = pieces_new(blobs);
+    struct record_piece piece[RECORD_PIECES_MAX];
+    struct diag d = {0};
+    size_t n, len[3];
+    unsigned char *doc[3];
+    uint64_t seq, stored[2];
+    CHECK(mkdtemp(dir) != NULL);
+    CHECK_INT(journal_open(dir, &small, &j, &d), 0);
+    for (int k = 0; k < 3; k++) {
+        snprintf(path, sizeof path, "%s/xroad/worked/%s/signatures.xml", VECTORS(), names[k]);
+        doc[k] = test_file(path, &len[k]);
+    }
+    for (int round = 0; round < 4; round++) {
+        uint64_t before = journal_size(j);
+        for (int k = 0; k < 3; k++) {
+            CHECK_INT(pieces_store(p, j, slice_of(doc[k], len[k]), 1, piece, &n, &d), 0);
+            CHECK_INT(journal_sync(j, &d), 0);
+            check_joined(j, piece, n, slice_of(doc[k], len[k]));
+        }
+        if (round % 2 == 1) {
+            CHECK_INT(journal_size(j), before);
+            for (int i = 0; i < 2; i++) /* into the next segment */
+                CHECK_INT(journal_append(j, RECORD_OPEN, 0, 1, SLICE_NONE,
+                                         slice_of(filler, sizeof filler), &seq, &d),
+                          0);
+        } else {
+            stored[round / 2] = journal_size(j) - before;
+        }
+    }
+    CHECK(stored[0] >= 4);
+    CHECK_INT(stored[1], stored[0]);
+    for (int k = 0; k < 3; k++)
+        free(doc[k]);
+    pieces_free(p);
     blobs_free(blobs);
     journal_close(j);
     snprintf(command, sizeof command, "rm -r %s", dir);
