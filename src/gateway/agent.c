@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define PEERS_MAX 17
-#define FIRST_RETRY_MS 500 /* until the first configuration is there */
+#define FIRST_RETRY_MS 500 /* until a valid configuration is there */
 #define IMAGE_MAX (256u << 20)
 #define ADDRESSES_MAX (4u << 20)
 #define PARTS_MAX 100
@@ -39,6 +39,7 @@ struct agent {
     int snapshot_fd;
     struct digest published; /* of what the snapshot holds */
     struct loop_timer *timer;
+    int64_t retry_ms; /* while there is no valid configuration; doubled each time */
     bool fetched;
     struct frames_stamp *stamp;
     struct buf record;
@@ -223,14 +224,18 @@ static void round_now(void *ctx)
         report_diag(a->fetched ? REPORT_WARN : REPORT_INFO, "globalconf", NULL, &d);
     if (rc == 0)
         a->fetched = true;
-    if (load_image(a, &d) == 0) {
+    if (load_image(a, &d) == 0)
         publish(a);
+    int64_t wait = a->retry_ms;
+    if (a->gc != NULL && globalconf_check_valid(a->gc, loop_wall_ms(a->loop), &d) == 0) {
         group_ready(a->self);
+        a->retry_ms = FIRST_RETRY_MS;
+        wait = a->file.conf.config_interval_ms;
+    } else if (a->retry_ms < a->file.conf.config_interval_ms) {
+        a->retry_ms *= 2;
     }
-    int64_t wait = a->gc == NULL ? FIRST_RETRY_MS : a->file.conf.config_interval_ms;
     int64_t ocsp = ocspclient_wait(a->ocsp, loop_wall_ms(a->loop));
-    wait = ocsp < wait ? ocsp : wait;
-    a->timer = loop_timer_start(a->loop, wait, round_now, a);
+    a->timer = loop_timer_start(a->loop, ocsp < wait ? ocsp : wait, round_now, a);
 }
 
 /* --- lines --- */
@@ -405,6 +410,7 @@ int agent_run(struct group_self *self, const char *config_path)
     struct agent a = {.self = self, .loop = group_loop(self), .config_path = config_path};
     struct diag d = {0};
     a.snapshot_fd = -1;
+    a.retry_ms = FIRST_RETRY_MS;
     /* Workers outlive an agent, and keep verdicts by generation: no number may come twice. */
     a.generation = (uint64_t)loop_mono_ms(a.loop);
     buf_init(&a.image, IMAGE_MAX);

@@ -21,6 +21,7 @@
 #define WORKERS_MAX 16
 #define WAITING_MAX 8192
 #define STOP_STAMP_MS 3000
+#define RETRY_SYNC_MS 1000 /* so often a full disk is tried again */
 
 /* A record that waits for the sync that covers it. */
 struct waiting {
@@ -43,6 +44,7 @@ struct mlog {
     size_t n;
     bool sync_due;
     bool failed; /* the journal refuses until a sync succeeds */
+    struct loop_timer *again;
     int exit_code;
     struct buf payload, answer, sealed;
 };
@@ -55,7 +57,10 @@ static void refuse(struct mlog *m, struct ipc *line, uint64_t id, const struct d
         report(REPORT_ERROR, "log", "a refusal could not be sent to a worker");
 }
 
-/* All records so far are on the disk, or none that waits is acknowledged. */
+static void sync_again(void *ctx);
+
+/* All records so far are on the disk, or none that waits is acknowledged. Those stay in the journal
+ * and are written by a later sync: they are stamped like the others. */
 static void sync_now(void *ctx)
 {
     struct mlog *m = ctx;
@@ -76,7 +81,7 @@ static void sync_now(void *ctx)
         if (ipc_send(w->line, FRAME_LOGGED, 0, w->id, buf_view(&m->answer), -1, false) != 0)
             report(REPORT_ERROR, "log", "an acknowledgement could not be sent to a worker");
     }
-    for (size_t i = 0; rc == 0 && i < m->n; i++)
+    for (size_t i = 0; i < m->n; i++)
         stamping_add(m->stamping, m->waiting[i].seq, &m->waiting[i].hash);
     m->n = 0;
     if (rc == 0)
@@ -85,7 +90,17 @@ static void sync_now(void *ctx)
     if (journal_is_broken(m->journal)) { /* the group starts anew, and with it the journal */
         m->exit_code = EXIT_COULD_NOT;
         loop_stop(m->loop);
+    } else if (m->again == NULL) {
+        m->again = loop_timer_start(m->loop, RETRY_SYNC_MS, sync_again, m);
     }
+}
+
+static void sync_again(void *ctx)
+{
+    struct mlog *m = ctx;
+    m->again = NULL;
+    if (m->failed)
+        sync_now(m);
 }
 
 static void sync_soon(struct mlog *m)

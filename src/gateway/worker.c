@@ -126,7 +126,8 @@ static void settle(struct worker *w)
     if (refresh_tls(w, &d) != 0)
         report_diag(REPORT_ERROR, "tls", NULL, &d);
     open_listeners(w);
-    if (w->snap->gc != NULL && w->peer_client != NULL)
+    if (w->snap->gc != NULL && w->peer_client != NULL &&
+        globalconf_check_valid(w->snap->gc, loop_wall_ms(w->loop), &d) == 0)
         group_ready(w->self);
 }
 

@@ -463,6 +463,13 @@ size_t conn_peer_chain(const struct conn *c, struct slice *out, size_t max)
     return c->stream != NULL ? tls_stream_peer_chain(c->stream, out, max) : 0;
 }
 
+bool conn_is_quiet(const struct conn *c)
+{
+    char byte;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
 bool conn_is_tls(const struct conn *c)
 {
     return c->stream != NULL || c->tls != NULL;

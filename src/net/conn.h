@@ -58,6 +58,8 @@ void conn_rebind(struct conn *c, const struct conn_events *ev, void *ctx);
  */
 size_t conn_peer_chain(const struct conn *c, struct slice *out, size_t max);
 bool conn_is_tls(const struct conn *c);
+/* Has nothing come that was not read yet, neither bytes nor the end? Asks the kernel. */
+bool conn_is_quiet(const struct conn *c);
 const SSL *conn_ssl(const struct conn *c); /* for its parameters; NULL for a plain one */
 void conn_peer_addr(const struct conn *c, struct net_addr *out);
 /* A place for the caller's verdict about the peer, freed with the connection by `free_fn`. */

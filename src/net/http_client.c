@@ -76,12 +76,18 @@ void http_client_drop_idle(struct http_client *c, struct slice key_prefix)
 struct http_pooled *http_client_idle_take(struct http_client *c, struct slice key, bool tls)
 {
     uint64_t hash = map_hash(key, 0);
-    for (struct http_pooled *k = c->idle; k != NULL; k = k->next)
-        if (k->hash == hash && slice_eq(slice_of(k->key, k->key_n), key) &&
-            conn_is_tls(k->conn) == tls) {
-            http_client_idle_remove(k);
-            return k;
+    for (struct http_pooled *k = c->idle, *next; k != NULL; k = next) {
+        next = k->next;
+        if (k->hash != hash || !slice_eq(slice_of(k->key, k->key_n), key) ||
+            conn_is_tls(k->conn) != tls)
+            continue;
+        if (!conn_is_quiet(k->conn)) { /* ended by the other side, and the loop has yet to see it */
+            http_client_idle_drop(k);
+            continue;
         }
+        http_client_idle_remove(k);
+        return k;
+    }
     return NULL;
 }
 

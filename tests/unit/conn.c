@@ -262,6 +262,23 @@ TEST(an_answer_sent_before_the_end_of_the_request_arrives)
     finish();
 }
 
+/* What the loop has not told yet, since it does not run in between. */
+TEST(a_connection_is_quiet_until_something_came)
+{
+    begin(kit_tls(TLS_PEER_SERVER, "server"), kit_tls(TLS_PEER_CLIENT, "client"));
+    server.stop_at = 3;
+    dial();
+    conn_write(client.c, SLICE_LIT("abc"));
+    run(5000);
+    rest(20);
+    CHECK(conn_is_quiet(client.c));
+    CHECK(conn_is_quiet(server.c));
+    conn_abort(server.c);
+    CHECK(!conn_is_quiet(client.c));
+    run(5000);
+    finish();
+}
+
 TEST(an_abort_is_not_taken_for_an_end)
 {
     for (int tls = 0; tls < 2; tls++) {
