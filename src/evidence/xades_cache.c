@@ -1,9 +1,13 @@
 #include "evidence/xades_cache.h"
 
+#include "base/buf.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define WAYS 4
+#define KINDS (XADES_VERDICT_TOKEN + 1)
+#define LAST_MAX (64u << 10)
 
 struct slot {
     bool full;
@@ -11,9 +15,16 @@ struct slot {
     struct xades_verdict v;
 };
 
+/* What the last key of a kind was made of: the messages of a batch ask for the same again. */
+struct last {
+    struct buf bytes;
+    uint8_t key[32];
+};
+
 /* Sets of WAYS slots; the key's first bytes choose the set. */
 struct xades_cache {
     struct digest_ctx *digest;
+    struct last last[KINDS];
     const struct globalconf *g;
     uint64_t clock;
     size_t sets;
@@ -29,6 +40,8 @@ struct xades_cache *xades_cache_new(size_t entries)
     if (c == NULL)
         return NULL;
     c->sets = sets;
+    for (size_t i = 0; i < KINDS; i++)
+        buf_init(&c->last[i].bytes, LAST_MAX);
     c->digest = digest_ctx_new();
     if (c->digest == NULL) {
         free(c);
@@ -58,23 +71,56 @@ void xades_cache_free(struct xades_cache *c)
         return;
     xades_cache_clear(c);
     digest_ctx_free(c->digest);
+    for (size_t i = 0; i < KINDS; i++)
+        buf_free(&c->last[i].bytes);
     free(c);
+}
+
+/* Cuts `bytes` off the front of *rest; false when it does not stand there. */
+static bool skip(struct slice *rest, struct slice bytes)
+{
+    if (!slice_eq(slice_sub(*rest, 0, bytes.n), bytes))
+        return false;
+    *rest = slice_from(*rest, bytes.n);
+    return true;
+}
+
+static bool is_last(const struct last *last, const struct slice *parts, size_t n)
+{
+    struct slice rest = buf_view(&last->bytes);
+    if (rest.n == 0 || last->bytes.failed)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t len = parts[i].n;
+        if (!skip(&rest, slice_of(&len, sizeof len)) || !skip(&rest, parts[i]))
+            return false;
+    }
+    return rest.n == 0;
 }
 
 void xades_cache_key(struct xades_cache *c, enum xades_verdict_kind kind, const struct slice *parts,
                      size_t n, uint8_t key[32])
 {
     uint64_t head[2] = {kind, n};
+    struct last *last = &c->last[kind];
+    if (is_last(last, parts, n)) {
+        memcpy(key, last->key, 32);
+        return;
+    }
+    buf_reset(&last->bytes);
     digest_begin(c->digest, DIGEST_SHA256);
     digest_add(c->digest, slice_of(head, sizeof head));
     for (size_t i = 0; i < n; i++) {
         uint64_t len = parts[i].n;
         digest_add(c->digest, slice_of(&len, sizeof len));
         digest_add(c->digest, parts[i]);
+        buf_add(&last->bytes, &len, sizeof len);
+        buf_slice(&last->bytes, parts[i]);
     }
     struct digest d;
     digest_end(c->digest, &d);
     memcpy(key, d.b, 32);
+    memcpy(last->key, key, 32);
 }
 
 static struct slot *set_of(struct xades_cache *c, const uint8_t key[32])

@@ -10,6 +10,7 @@
 
 #define ARENA_MAX (1u << 20)
 #define SPARE_MAX 256
+#define HEAD_STEP 2048        /* bytes copied at a time while a head is looked for */
 #define REST_MAX (256u << 10) /* more than conn reads at once: reading stops when bytes wait */
 
 /* --- exchanges --- */
@@ -193,6 +194,8 @@ static size_t read_head(struct http_link *k, struct slice data)
     size_t before = x->raw_n, used = 0;
     size_t room = s->limits.head_max - before;
     size_t take = data.n < room ? data.n : room;
+    if (take > HEAD_STEP)
+        take = HEAD_STEP; /* most heads are shorter, and a body may follow */
     memcpy(x->raw + before, data.p, take);
     x->raw_n += take;
     int err =
