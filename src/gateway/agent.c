@@ -226,13 +226,13 @@ static void round_now(void *ctx)
         a->fetched = true;
     if (load_image(a, &d) == 0)
         publish(a);
-    int64_t wait = a->retry_ms;
+    int64_t interval = a->file.conf.config_interval_ms, wait = interval;
     if (a->gc != NULL && globalconf_check_valid(a->gc, loop_wall_ms(a->loop), &d) == 0) {
         group_ready(a->self);
         a->retry_ms = FIRST_RETRY_MS;
-        wait = a->file.conf.config_interval_ms;
-    } else if (a->retry_ms < a->file.conf.config_interval_ms) {
-        a->retry_ms *= 2;
+    } else {
+        wait = a->retry_ms < interval ? a->retry_ms : interval;
+        a->retry_ms = 2 * wait;
     }
     int64_t ocsp = ocspclient_wait(a->ocsp, loop_wall_ms(a->loop));
     a->timer = loop_timer_start(a->loop, ocsp < wait ? ocsp : wait, round_now, a);
