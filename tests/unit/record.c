@@ -185,19 +185,19 @@ TEST(pieces_of_a_document_are_stored_once_a_segment)
     char dir[] = "/tmp/sild-record-XXXXXX", command[64], path[4200];
     struct journal_options small = {.segment_bytes = 65536};
     struct journal *j;
-    struct blobs *blobs = blobs_new();
-    struct pieces *p = pieces_new(blobs);
     struct record_piece piece[RECORD_PIECES_MAX];
     struct diag d = {0};
     size_t n, len[3];
     unsigned char *doc[3];
     uint64_t seq, stored[2];
-    CHECK(mkdtemp(dir) != NULL);
-    CHECK_INT(journal_open(dir, &small, &j, &d), 0);
     for (int k = 0; k < 3; k++) {
         snprintf(path, sizeof path, "%s/xroad/worked/%s/signatures.xml", VECTORS(), names[k]);
         doc[k] = test_file(path, &len[k]);
     }
+    struct blobs *blobs = blobs_new();
+    struct pieces *p = pieces_new(blobs);
+    CHECK(mkdtemp(dir) != NULL);
+    CHECK_INT(journal_open(dir, &small, &j, &d), 0);
     for (int round = 0; round < 4; round++) {
         uint64_t before = journal_size(j);
         for (int k = 0; k < 3; k++) {
