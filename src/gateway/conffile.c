@@ -8,7 +8,8 @@
 #define CONF_ARENA (16u << 20)
 #define FILE_MAX (1u << 20)
 
-void conffile_path(const struct conffile *c, struct slice name, char *out, size_t cap)
+/* Absolute, or below the configuration file's folder. */
+static void path_of(const struct conffile *c, struct slice name, char *out, size_t cap)
 {
     if (name.n > 0 && name.p[0] == '/')
         snprintf(out, cap, "%.*s", SLICE_ARG(name));
@@ -24,7 +25,7 @@ static int load(void *ctx, const char *name, struct slice *bytes, struct diag *d
     *bytes = SLICE_NONE;
     if (name == NULL)
         return diag_set(d, ERR_NOMEM, "no memory for the configuration");
-    conffile_path(c, slice_str(name), path, sizeof path);
+    path_of(c, slice_str(name), path, sizeof path);
     buf_init(&b, FILE_MAX);
     int rc = fs_read(path, &b, d);
     *bytes = arena_dup(c->a, buf_view(&b));
@@ -36,9 +37,9 @@ static int load(void *ctx, const char *name, struct slice *bytes, struct diag *d
 static void settle_dir(struct conffile *c)
 {
     char path[2048];
-    conffile_path(c, c->conf.dir, path, sizeof path);
+    path_of(c, c->conf.dir, path, sizeof path);
     c->conf.dir = arena_dup(c->a, slice_str(path));
-    conffile_path(c, c->conf.anchor, path, sizeof path);
+    path_of(c, c->conf.anchor, path, sizeof path);
     c->conf.anchor = arena_dup(c->a, slice_str(path));
 }
 

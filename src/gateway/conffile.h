@@ -16,7 +16,5 @@ int conffile_read(const char *path, struct conffile *out, struct diag *d) MUST_U
 void conffile_free(struct conffile *c);
 /* The text with files inlined, for a snapshot. */
 int conffile_inline(const struct conffile *c, struct buf *out, struct diag *d) MUST_USE;
-/* Absolute, or below the configuration file's folder. */
-void conffile_path(const struct conffile *c, struct slice name, char *out, size_t cap);
 
 #endif

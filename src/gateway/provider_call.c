@@ -404,18 +404,11 @@ static void try_url(struct provider *p)
 /* The request's headers echoed, the x-road ones, then the content type (messages.md 7.3). */
 static void answer_metadata(struct provider *p, struct slice type, struct slice body)
 {
-    struct http_head *echo = arena_zalloc(p->a, sizeof *echo);
     struct diag d = {0};
-    int rc = echo == NULL ? diag_set(&d, ERR_NOMEM, "no memory for an answer") : 0;
-    if (rc == 0) {
-        echo->status = 200;
-        echo->reason = SLICE_LIT("OK");
-        for (size_t i = 0; i < p->req.n && echo->n < HTTP_HEADERS_MAX; i++)
-            echo->h[echo->n++] = (struct http_header){p->req.h[i].name, p->req.h[i].value};
-        rc = make_head(p, echo, NULL, &d);
-    }
-    if (rc == 0 && p->resp.n < ARRAY_LEN(p->resp.h))
-        p->resp.h[p->resp.n++] = (struct rest_header){SLICE_LIT("Content-Type"), type};
+    char hash[89];
+    rest_request_hash(&p->part_digest, NULL, hash);
+    int rc = rest_response_echo(p->a, &p->req, p->http_request_id, arena_dup(p->a, slice_str(hash)),
+                                type, &p->resp, &d);
     rc = rc != 0 ? rc : print_head(p, &d);
     rc = rc != 0 ? rc : body_take(&p->resp_body, body, &d);
     if (rc != 0) {

@@ -465,12 +465,3 @@ const struct serverconf_key *serverconf_auth_key(const struct serverconf *c)
             return &c->keys[i];
     return NULL;
 }
-
-const struct serverconf_key *serverconf_sign_key(const struct serverconf *c,
-                                                 const struct id_client *member)
-{
-    for (size_t i = 0; i < c->n_keys; i++)
-        if (c->keys[i].signing && c->keys[i].cert.n > 0 && id_member_eq(&c->keys[i].member, member))
-            return &c->keys[i];
-    return NULL;
-}

@@ -128,7 +128,5 @@ const struct serverconf_client *serverconf_client(const struct serverconf *c,
 const struct serverconf_service *serverconf_service(const struct serverconf *c,
                                                     const struct id_service *id);
 const struct serverconf_key *serverconf_auth_key(const struct serverconf *c);
-const struct serverconf_key *serverconf_sign_key(const struct serverconf *c,
-                                                 const struct id_client *member);
 
 #endif
