@@ -386,16 +386,17 @@ static void on_stop(void *ctx)
 
 static int prepare(struct agent *a, struct diag *d)
 {
-    char folder[2200], ocsp[2200], anchor[2048];
+    char folder[2200], ocsp[2200], anchor[2048], federations[1024];
     int rc = read_config(a, &a->file, &a->text, d);
     if (rc != 0)
         return rc;
     snprintf(folder, sizeof folder, "%.*s/globalconf", SLICE_ARG(a->file.conf.dir));
     snprintf(ocsp, sizeof ocsp, "%.*s/ocsp", SLICE_ARG(a->file.conf.dir));
+    snprintf(federations, sizeof federations, "%.*s", SLICE_ARG(a->file.conf.federations));
     snprintf(anchor, sizeof anchor, "%.*s", SLICE_ARG(a->file.conf.anchor));
     rc = fs_mkdirs(folder, 0755, d);
     rc = rc != 0 ? rc : fs_mkdirs(ocsp, 0755, d);
-    a->conf = confclient_new(anchor, folder, "none");
+    a->conf = confclient_new(anchor, folder, federations);
     a->ocsp = ocspclient_new(ocsp);
     a->stamp = malloc(sizeof *a->stamp);
     if (rc == 0 && (a->conf == NULL || a->ocsp == NULL || a->stamp == NULL))

@@ -249,10 +249,17 @@ static int try_location(struct round *r, const struct location *l, struct diag *
         rc = get_part(r, url, &dir->part[i], &bytes[i], d);
         rc = rc != 0 ? rc : check_part(r, dir, &dir->part[i], bytes[i], d);
     }
-    for (size_t i = 0; rc == 0 && i < dir->n; i++)
-        if (wanted(r, &dir->part[i]))
-            rc = confdir_write(r->c->folder, r->instance, &dir->part[i], bytes[i], dir->expires_ms,
-                               dir->version, d);
+    struct slice names[DIRECTORY_PARTS_MAX];
+    size_t kept = 0;
+    for (size_t i = 0; rc == 0 && i < dir->n; i++) {
+        if (!wanted(r, &dir->part[i]))
+            continue;
+        rc = confdir_write(r->c->folder, r->instance, &dir->part[i], bytes[i], dir->expires_ms,
+                           dir->version, d);
+        names[kept++] = dir->part[i].file_name;
+    }
+    if (rc == 0)
+        confdir_keep(r->c->folder, r->instance, names, kept);
     if (rc == 0 && !r->federated)
         snprintf(r->c->last, sizeof r->c->last, "%s", url);
     return rc;

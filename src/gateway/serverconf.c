@@ -26,6 +26,8 @@ const struct conf_rule serverconf_rules[] = {
     S("gateway", "workers", CONF_NUMBER, false, "2", "worker processes, one a core"),
     S("gateway", "config_interval", CONF_DURATION, false, "60s",
       "how often the global configuration is fetched"),
+    S("gateway", "federations", CONF_TEXT, false, "none",
+      "federated instances that are known too: none, all, or a comma list"),
     S("gateway", "min_peer_version", CONF_TEXT, false, NULL,
       "oldest X-Road version of a client that is served"),
     S("key", "use", CONF_TEXT, false, NULL, "authentication or signing"),
@@ -147,6 +149,7 @@ static int read_gateway(struct builder *b)
     o->peer = conf_text(c, s, "peer");
     o->ocsp = conf_text(c, s, "ocsp");
     struct peer_version oldest;
+    o->federations = conf_text(c, s, "federations");
     o->min_peer_version = conf_text(c, s, "min_peer_version");
     if (o->min_peer_version.n > 0 && !peer_version_parse(o->min_peer_version, &oldest))
         return bad(b, s->line, "min_peer_version must be like 7.6.0", o->min_peer_version);

@@ -93,6 +93,7 @@ struct serverconf {
     int workers;
     int64_t config_interval_ms;    /* how often the global configuration is fetched */
     struct slice min_peer_version; /* empty: any */
+    struct slice federations;      /* "none", "all", or instances with commas between */
     struct serverconf_key keys[SERVERCONF_KEYS_MAX];
     size_t n_keys;
     /* message log */

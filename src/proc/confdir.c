@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PART_MAX (32u << 20)
 #define ARENA_MAX (256u << 20)
@@ -121,28 +122,78 @@ static void metadata(const struct directory_part *p, struct slice instance, int6
     json_close(&j, '}');
 }
 
+static int write_metadata(const char *folder, struct slice instance, const struct directory_part *p,
+                          int64_t expires_ms, int version, struct diag *d)
+{
+    char path[PATH_CAP];
+    struct buf text;
+    buf_init(&text, 65536);
+    metadata(p, instance, expires_ms, version, &text);
+    part_path(folder, instance, p->file_name, ".metadata", path);
+    int rc = fs_write(path, buf_view(&text), 0644, d);
+    buf_free(&text);
+    return rc;
+}
+
+static int write_content(const char *folder, struct slice instance, const struct directory_part *p,
+                         struct slice bytes, struct diag *d)
+{
+    char path[PATH_CAP];
+    struct slice old = SLICE_NONE;
+    struct arena *a = arena_new(ARENA_MAX);
+    bool same = a != NULL && confdir_read(a, folder, instance, p->file_name, &old) == 0 &&
+                slice_eq(old, bytes);
+    arena_free(a);
+    if (same)
+        return 0;
+    part_path(folder, instance, p->file_name, "", path);
+    return fs_write(path, bytes, 0644, d);
+}
+
 int confdir_write(const char *folder, struct slice instance, const struct directory_part *p,
                   struct slice bytes, int64_t expires_ms, int version, struct diag *d)
 {
     char path[PATH_CAP], enc[512];
-    struct buf text;
     form_encode(instance, enc, sizeof enc);
     snprintf(path, sizeof path, "%s/%s", folder, enc);
     int rc = fs_mkdirs(path, 0755, d);
-    struct arena *a = arena_new(ARENA_MAX);
-    struct slice old = SLICE_NONE;
-    if (rc == 0 && a != NULL &&
-        (confdir_read(a, folder, instance, p->file_name, &old) != 0 || !slice_eq(old, bytes))) {
-        part_path(folder, instance, p->file_name, "", path);
-        rc = fs_write(path, bytes, 0644, d);
-    }
-    arena_free(a);
-    buf_init(&text, 65536);
-    metadata(p, instance, expires_ms, version, &text);
     part_path(folder, instance, p->file_name, ".metadata", path);
-    rc = rc != 0 ? rc : fs_write(path, buf_view(&text), 0644, d);
-    buf_free(&text);
-    return rc == 0 ? 0 : diag_set(d, ERR_GC_PART_SAVE, "%s cannot be written", path);
+    /* Content without metadata would hold for ever: a new part's metadata come first. */
+    if (rc == 0 && !fs_exists(path))
+        rc = write_metadata(folder, instance, p, expires_ms, version, d);
+    rc = rc != 0 ? rc : write_content(folder, instance, p, bytes, d);
+    rc = rc != 0 ? rc : write_metadata(folder, instance, p, expires_ms, version, d);
+    return rc == 0 ? 0
+                   : diag_set(d, ERR_GC_PART_SAVE, "%.*s cannot be written below %s",
+                              SLICE_ARG(p->file_name), folder);
+}
+
+/* Is the file one of the parts, or the metadata of one? */
+static bool is_of(const char *file, const struct slice *names, size_t n)
+{
+    struct slice f = slice_str(file);
+    if (slice_ends(f, ".metadata"))
+        f.n -= strlen(".metadata");
+    for (size_t i = 0; i < n; i++)
+        if (slice_eq(f, names[i]))
+            return true;
+    return false;
+}
+
+void confdir_keep(const char *folder, struct slice instance, const struct slice *names, size_t n)
+{
+    char path[PATH_CAP], file[PATH_CAP + 300], enc[512];
+    form_encode(instance, enc, sizeof enc);
+    snprintf(path, sizeof path, "%s/%s", folder, enc);
+    DIR *dir = opendir(path);
+    struct dirent *e;
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        snprintf(file, sizeof file, "%s/%s", path, e->d_name);
+        if (e->d_name[0] != '.' && !is_of(e->d_name, names, n))
+            unlink(file); /* what cannot be removed now is tried again in the next round */
+    }
+    if (dir != NULL)
+        closedir(dir);
 }
 
 int confdir_own(const char *folder, struct slice instance, struct diag *d)

@@ -23,9 +23,14 @@ int confdir_shared(struct arena *a, const char *folder, struct slice instance,
 /* When the stored shared parameters expire; INT64_MAX when there are none or nothing says so. */
 int64_t confdir_expires(struct arena *a, const char *folder, struct slice instance);
 
-/* Content first, then metadata, each by rename. */
+/*
+ * Content first, then metadata, each by rename; a new part's metadata come before it as well.
+ * ERR_GC_PART_SAVE.
+ */
 int confdir_write(const char *folder, struct slice instance, const struct directory_part *p,
                   struct slice bytes, int64_t expires_ms, int version, struct diag *d) MUST_USE;
+/* Removes the instance's files of parts that are not among these (globalconf.md 5, step 10). */
+void confdir_keep(const char *folder, struct slice instance, const struct slice *names, size_t n);
 /* Says whose configuration the folder is. */
 int confdir_own(const char *folder, struct slice instance, struct diag *d) MUST_USE;
 
