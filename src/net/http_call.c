@@ -3,13 +3,13 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "net/http_client_int.h"
+#include "wire/http_reply.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CONNECT_MS 30000
-#define HEAD_STEP 4096        /* bytes copied at a time while a head is looked for */
 #define REST_MAX (256u << 10) /* more than conn reads at once: reading stops when bytes wait */
 #define REQUEST_MAX (64u << 10)
 #define SPARE_MAX 64
@@ -21,11 +21,6 @@ enum state {
     SENT,    /* the head went out (or waits in head_held); the response may come at any time */
     FAILED,  /* on_error is due at the end of the turn */
     DEAD,    /* over; memory goes at the end of the turn */
-};
-
-enum phase {
-    PHASE_HEAD,
-    PHASE_BODY,
 };
 
 struct http_call {
@@ -43,18 +38,14 @@ struct http_call {
     struct buf key, request;
     char server_name[256];
     int64_t connect_ms, response_ms;
-    bool repeatable, head_request, chunked_request;
+    bool repeatable, chunked_request;
     bool hold_head, head_held; /* wanted by the caller; not written yet */
 
     bool reused, repeated, got_byte;
     bool ended;       /* the request */
     bool ended_early; /* before on_ready: there is no body, also when the call is repeated */
 
-    enum phase phase;
-    struct buf raw; /* of the response's head */
-    struct http_head head;
-    struct http_chunked chunked;
-    uint64_t body_left;
+    struct http_reply reply;
     bool paused;
     struct buf rest; /* received bytes that wait for http_call_resume */
     struct diag why;
@@ -67,7 +58,7 @@ static void memory_free(struct http_call *c)
 {
     buf_free(&c->key);
     buf_free(&c->request);
-    buf_free(&c->raw);
+    http_reply_free(&c->reply);
     buf_free(&c->rest);
     free(c);
 }
@@ -152,8 +143,8 @@ void http_call_cancel(struct http_call *c)
 /* The response is whole. */
 static void complete(struct http_call *c, bool more_bytes)
 {
-    bool keep = c->head.keep_alive && c->ended && c->head.body != HTTP_BODY_CLOSE && !more_bytes &&
-                c->key.n > 0 && !c->client->freed && c->client->idle_max > 0;
+    bool keep = c->reply.head.keep_alive && c->ended && c->reply.head.body != HTTP_BODY_CLOSE &&
+                !more_bytes && c->key.n > 0 && !c->client->freed && c->client->idle_max > 0;
     if (keep) {
         http_client_idle_add(c->link);
         c->link = NULL;
@@ -178,9 +169,8 @@ static void send_request(struct http_call *c)
 {
     struct conn *conn = c->link->conn;
     c->state = SENT;
-    c->phase = PHASE_HEAD;
     c->got_byte = false;
-    buf_reset(&c->raw);
+    http_reply_start(&c->reply, slice_starts(buf_view(&c->request), "HEAD "));
     if (c->hold_head && !c->ended_early)
         c->head_held = true;
     else
@@ -279,7 +269,6 @@ static void take_head(struct http_call *c, struct slice head)
     buf_reset(&c->request);
     buf_slice(&c->request, head);
     buf_str(&c->request, "\r\n");
-    c->head_request = slice_starts(head, "HEAD ");
     c->chunked_request = false;
     while (slice_next(&rest, '\n', &line))
         if (slice_istarts(line, "transfer-encoding:"))
@@ -299,7 +288,7 @@ static struct http_call *call_new(struct http_client *client)
         return NULL;
     buf_init(&c->key, 4096);
     buf_init(&c->request, REQUEST_MAX);
-    buf_init(&c->raw, HTTP_CLIENT_HEAD_MAX);
+    http_reply_init(&c->reply, HTTP_CLIENT_HEAD_MAX);
     buf_init(&c->rest, REST_MAX);
     return c;
 }
@@ -351,66 +340,26 @@ static void broke(struct http_call *c, const struct diag *why)
     connect_next(c);
 }
 
-/* Returns the bytes used. After an error the call is over. */
+/* Both return the bytes used. After an error the call is over. */
 static size_t read_head(struct http_call *c, struct slice data)
 {
     struct diag d;
-    size_t used = 0, before = c->raw.n;
-    size_t room = HTTP_CLIENT_HEAD_MAX - before;
-    struct slice step = slice_sub(data, 0, room < HEAD_STEP ? room : HEAD_STEP);
-    buf_slice(&c->raw, step);
-    int err = c->raw.failed ? diag_set(&d, ERR_NOMEM, "no memory for a response")
-                            : http_parse_response(buf_view(&c->raw), HTTP_CLIENT_HEAD_MAX,
-                                                  c->head_request, &c->head, &used, &d);
-    if (err == 0 && used == 0 && c->raw.n == HTTP_CLIENT_HEAD_MAX)
-        err = diag_set(&d, ERR_TOO_LARGE, "the response's head is larger than %u bytes",
-                       HTTP_CLIENT_HEAD_MAX);
-    if (err == 0 && used > 0 && c->head.status == 101)
-        err = diag_set(&d, ERR_INVALID_RESPONSE, "the server switches to another protocol");
-    if (err != 0) {
+    size_t used;
+    if (http_reply_head(&c->reply, data, &used, &d) != 0) {
         fail(c, &d);
         return 0;
     }
-    if (used == 0)
-        return step.n;
-    c->raw.n = used;
-    if (c->head.status < 200) {
-        buf_reset(&c->raw);
-        return used - before;
-    }
-    c->phase = PHASE_BODY;
-    c->body_left = c->head.length;
-    http_chunked_init(&c->chunked);
-    if (c->ev->on_head != NULL)
-        c->ev->on_head(c->ctx, c, &c->head);
-    return used - before;
-}
-
-static bool body_over(const struct http_call *c)
-{
-    switch (c->head.body) {
-    case HTTP_BODY_NONE:
-        return true;
-    case HTTP_BODY_LENGTH:
-        return c->body_left == 0;
-    case HTTP_BODY_CHUNKED:
-        return c->chunked.done;
-    default:
-        return false; /* on_eof tells */
-    }
+    if (c->reply.in_body && c->ev->on_head != NULL)
+        c->ev->on_head(c->ctx, c, &c->reply.head);
+    return used;
 }
 
 static size_t read_body(struct http_call *c, struct slice data)
 {
     struct diag d;
-    struct slice piece = data;
-    size_t used = data.n;
-    if (c->head.body == HTTP_BODY_LENGTH) {
-        piece = slice_sub(data, 0, c->body_left < data.n ? (size_t)c->body_left : data.n);
-        used = piece.n;
-        c->body_left -= used;
-    } else if (c->head.body == HTTP_BODY_CHUNKED &&
-               http_chunked_feed(&c->chunked, data, &used, &piece, &d) != 0) {
+    struct slice piece;
+    size_t used;
+    if (http_reply_body(&c->reply, data, &used, &piece, &d) != 0) {
         fail(c, &d);
         return 0;
     }
@@ -423,13 +372,13 @@ static void process(struct http_call *c, struct slice data)
 {
     c->got_byte = c->got_byte || data.n > 0;
     while (c->state == SENT && !c->paused) {
-        if (c->phase == PHASE_BODY && body_over(c)) {
+        if (c->reply.in_body && http_reply_over(&c->reply)) {
             complete(c, data.n > 0);
             return;
         }
         if (data.n == 0)
             return;
-        size_t used = c->phase == PHASE_HEAD ? read_head(c, data) : read_body(c, data);
+        size_t used = c->reply.in_body ? read_body(c, data) : read_head(c, data);
         data = slice_from(data, used);
     }
     if (c->state != SENT || data.n == 0)
@@ -490,13 +439,13 @@ static void on_eof(void *ctx)
         http_client_idle_drop(k);
         return;
     }
-    if (c->state == SENT && c->phase == PHASE_BODY && c->head.body == HTTP_BODY_CLOSE) {
+    if (c->state == SENT && c->reply.in_body && c->reply.head.body == HTTP_BODY_CLOSE) {
         complete(c, false);
         return;
     }
     diag_set(&d, ERR_CLOSED, "the server closed the connection %s",
-             c->phase == PHASE_BODY && c->state == SENT ? "in the middle of the response"
-                                                        : "before the response");
+             c->reply.in_body && c->state == SENT ? "in the middle of the response"
+                                                  : "before the response");
     broke(c, &d);
 }
 
@@ -553,7 +502,7 @@ static void call_turn(void *ctx)
         buf_init(&c->rest, REST_MAX);
         process(c, buf_view(&mine));
         buf_free(&mine);
-    } else if (c->state == SENT && !c->paused && c->phase == PHASE_BODY && body_over(c)) {
+    } else if (c->state == SENT && !c->paused && c->reply.in_body && http_reply_over(&c->reply)) {
         process(c, SLICE_NONE); /* it was paused at the very end */
     }
     if (c->state == SENT && !c->paused && c->rest.n == 0)
@@ -645,5 +594,5 @@ struct conn *http_call_conn(struct http_call *c)
 
 struct slice http_call_raw_head(const struct http_call *c)
 {
-    return buf_view(&c->raw);
+    return buf_view(&c->reply.raw);
 }
