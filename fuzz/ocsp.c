@@ -3,8 +3,7 @@
  * OCSP requests, which are answered. The corpus has responses of that CA.
  */
 #include "crypto/ocsp.h"
-
-#include <stdlib.h>
+#include "own_cert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,21 +16,7 @@ static void make_ca(void)
     for (uint8_t i = 0; i < 32; i++)
         seed[i] = i;
     key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof seed);
-    const struct cert_rdn rdns[] = {{"2.5.4.3", "CA"}};
-    struct cert_spec spec = {.purpose = CERT_CA,
-                             .rdns = rdns,
-                             .rdn_count = 1,
-                             .serial = {1},
-                             .not_before_ms = 0,
-                             .not_after_ms = INT64_C(4000000000000)};
-    struct buf der;
-    buf_init(&der, 65536);
-    if (key == NULL || cert_issue(&spec, key, NULL, key, &der, NULL) != 0)
-        abort();
-    ca = cert_parse(buf_view(&der), NULL);
-    if (ca == NULL)
-        abort();
-    buf_free(&der);
+    ca = own_cert(CERT_CA, "CA", key);
 }
 
 static void verify(struct slice in)

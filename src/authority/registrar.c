@@ -6,6 +6,7 @@
 #include "base/opt.h"
 #include "journal/journal.h"
 #include "keys/remote.h"
+#include "proc/certfile.h"
 #include "proc/fs.h"
 #include "proc/report.h"
 #include "wire/json.h"
@@ -203,25 +204,14 @@ static int replay(void *ctx, const struct journal_record *rec)
     return rc != 0 ? ERR_CORRUPT : 0;
 }
 
-static struct cert *load_cert(const struct authority_conf *c, const char *name, struct diag *d)
-{
-    char path[1200];
-    struct buf der;
-    buf_init(&der, 65536);
-    snprintf(path, sizeof path, "%s/certs/%s.der", c->dir, name);
-    struct cert *cert = fs_read(path, &der, d) == 0 ? cert_parse(buf_view(&der), d) : NULL;
-    buf_free(&der);
-    return cert;
-}
-
 static int open_state(struct registrar *r, const char *config_path, struct diag *d)
 {
     char path[1200];
     int rc = authority_conf_read(config_path, &r->conf, d);
     if (rc != 0)
         return rc;
-    r->keys.internal_cert = load_cert(&r->conf, "internal", d);
-    r->keys.external_cert = load_cert(&r->conf, "external", d);
+    r->keys.internal_cert = certfile_read(r->conf.dir, "internal", d);
+    r->keys.external_cert = certfile_read(r->conf.dir, "external", d);
     r->state = state_new(r->conf.instance);
     if (r->keys.internal_cert == NULL || r->keys.external_cert == NULL)
         return ERR_CERT_NOT_FOUND;

@@ -8,7 +8,7 @@
 #include "crypto/cert.h"
 #include "journal/journal.h"
 #include "keys/remote.h"
-#include "proc/fs.h"
+#include "proc/certfile.h"
 #include "proc/report.h"
 #include "trust/trust_conf.h"
 #include "wire/json.h"
@@ -412,26 +412,14 @@ static void on_stop(void *ctx)
     loop_stop(c->loop);
 }
 
-static int load_cert(const struct ca *c, const char *name, struct cert **out, struct diag *d)
-{
-    char path[1200];
-    struct buf der;
-    buf_init(&der, 65536);
-    snprintf(path, sizeof path, "%s/certs/%s.der", c->conf.dir, name);
-    int rc = fs_read(path, &der, d);
-    *out = rc == 0 ? cert_parse(buf_view(&der), d) : NULL;
-    buf_free(&der);
-    return rc != 0 ? rc : *out == NULL ? ERR_INCORRECT_CERTIFICATE : 0;
-}
-
 /* The CA's own services have certificates of it since init; the responder must know them too. */
 static int adopt(struct ca *c, const char *name, struct diag *d)
 {
     uint8_t serial[CA_SERIAL_MAX + 1];
-    struct cert *cert;
-    int rc = load_cert(c, name, &cert, d);
-    if (rc != 0)
-        return rc;
+    struct cert *cert = certfile_read(c->conf.dir, name, d);
+    int rc = 0;
+    if (cert == NULL)
+        return ERR_CERT_NOT_FOUND;
     size_t n = cert_serial(cert, serial);
     if (n > 0 && cert_issued_by(cert, c->cert) &&
         map_get(c->by_serial, slice_of(serial, n)) == NULL)
@@ -444,7 +432,8 @@ static int open_ca(struct ca *c, const char *config_path, struct diag *d)
 {
     char path[1200];
     int rc = trust_conf_read(config_path, &c->conf, d);
-    rc = rc != 0 ? rc : load_cert(c, "ca", &c->cert, d);
+    if (rc == 0 && (c->cert = certfile_read(c->conf.dir, "ca", d)) == NULL)
+        rc = ERR_CERT_NOT_FOUND;
     snprintf(path, sizeof path, "%s/journal", c->conf.dir);
     rc = rc != 0 ? rc : journal_open(path, NULL, &c->journal, d);
     c->by_serial = map_new(CERTS_MAX, 0);

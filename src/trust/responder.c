@@ -8,7 +8,7 @@
 #include "crypto/tsp.h"
 #include "keys/remote.h"
 #include "net/http_server.h"
-#include "proc/fs.h"
+#include "proc/certfile.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
 #include "trust/ca.h"
@@ -326,17 +326,6 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
     group_answer(r->self, id, EXIT_DONE, SLICE_NONE);
 }
 
-static struct cert *load_cert(const struct trust_conf *c, const char *name, struct diag *d)
-{
-    char path[1200];
-    struct buf der;
-    buf_init(&der, 65536);
-    snprintf(path, sizeof path, "%s/certs/%s.der", c->dir, name);
-    struct cert *cert = fs_read(path, &der, d) == 0 ? cert_parse(buf_view(&der), d) : NULL;
-    buf_free(&der);
-    return cert;
-}
-
 int responder_run(struct group_self *self, const char *config_path)
 {
     static const struct group_events events = {
@@ -345,9 +334,9 @@ int responder_run(struct group_self *self, const char *config_path)
     struct diag d = {0};
     int rc = trust_conf_read(config_path, &r.conf, &d);
     r.by_serial = map_new(CERTS_MAX, 0);
-    r.ca = rc == 0 ? load_cert(&r.conf, "ca", &d) : NULL;
-    r.ocsp_cert = rc == 0 ? load_cert(&r.conf, "ocsp", &d) : NULL;
-    r.tsa_cert = rc == 0 ? load_cert(&r.conf, "tsa", &d) : NULL;
+    r.ca = rc == 0 ? certfile_read(r.conf.dir, "ca", &d) : NULL;
+    r.ocsp_cert = rc == 0 ? certfile_read(r.conf.dir, "ocsp", &d) : NULL;
+    r.tsa_cert = rc == 0 ? certfile_read(r.conf.dir, "tsa", &d) : NULL;
     if (rc != 0 || r.by_serial == NULL || r.ca == NULL || r.ocsp_cert == NULL ||
         r.tsa_cert == NULL) {
         report_diag(REPORT_ERROR, "start", NULL, &d);

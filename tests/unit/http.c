@@ -34,6 +34,18 @@ static void check_response_refused(const char *text)
         FAIL("not refused (%d, %zu): %s", err, used, text);
 }
 
+/* Each line spoils a request and a response. */
+static void check_lines_refused(const char *const *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "POST / HTTP/1.1\r\n" HOST "%s\r\n", lines[i]);
+        check_refused(text);
+        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\n%s\r\n", lines[i]);
+        check_response_refused(text);
+    }
+}
+
 static void check_slice(struct slice got, const char *want)
 {
     if (!slice_eq_str(got, want))
@@ -102,13 +114,7 @@ TEST(lengths_that_could_be_read_in_two_ways_are_refused)
         "Content-Length: 18446744073709551621\r\n",
         "Content-Length: 99999999999999999999999\r\n",
     };
-    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-        char text[256];
-        snprintf(text, sizeof text, "POST / HTTP/1.1\r\n" HOST "%s\r\n", lines[i]);
-        check_refused(text);
-        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\n%s\r\n", lines[i]);
-        check_response_refused(text);
-    }
+    check_lines_refused(lines, ARRAY_LEN(lines));
 }
 
 TEST(transfer_codings_other_than_chunked_are_refused)
@@ -130,13 +136,7 @@ TEST(transfer_codings_other_than_chunked_are_refused)
         "X: y\rTransfer-Encoding: chunked\r\n",
         "X: y\nTransfer-Encoding: chunked\r\n",
     };
-    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-        char text[256];
-        snprintf(text, sizeof text, "POST / HTTP/1.1\r\n" HOST "%s\r\n", lines[i]);
-        check_refused(text);
-        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\n%s\r\n", lines[i]);
-        check_response_refused(text);
-    }
+    check_lines_refused(lines, ARRAY_LEN(lines));
     size_t used;
     CHECK_INT(request_of("POST / HTTP/1.1\r\n" HOST "transfer-encoding:  Chunked \r\n\r\n", &used),
               0);
