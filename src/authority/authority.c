@@ -93,6 +93,7 @@ int authority_main(int argc, char **argv)
                 "configuration that is renewed before it expires. With a word it changes or\n"
                 "shows what the running authority knows.",
         .opts = opts,
+        .needs = "--config",
     };
     struct diag d = {0};
     if (argc > 1 && argv[1][0] != '-')
@@ -101,7 +102,5 @@ int authority_main(int argc, char **argv)
     int rc = opt_parse(&cmd, argc, argv, args, &d);
     if (rc == OPT_HELP)
         return help(&cmd);
-    if (rc == 0 && config == NULL)
-        rc = diag_set(&d, ERR_USAGE, "--config FILE is missing");
     return rc != 0 ? command_fail("authority", &d, EXIT_USE) : run(config, child);
 }

@@ -270,23 +270,19 @@ int inspect_main(int argc, char **argv)
         .opts = opts,
         .min_args = 1,
         .max_args = 1,
+        .needs = "--anchor",
     };
     struct diag d = {0};
     struct timespec now;
-    char *args[argc + 1], text[900];
-    int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP)
-        return command_help(&cmd);
+    char *args[argc + 1];
+    int code;
+    if (!command_parse("authority inspect", &cmd, argc, argv, args, &code))
+        return code;
     clock_gettime(CLOCK_REALTIME, &now);
     int64_t at_ms = (int64_t)now.tv_sec * 1000;
-    if (rc == 0 && anchor == NULL)
-        rc = diag_set(&d, ERR_USAGE, "--anchor FILE is missing");
-    if (rc == 0 && at != NULL && !timeval_parse_iso(slice_str(at), &at_ms))
-        rc = diag_set(&d, ERR_USAGE, "--at is no time like 2026-01-05T10:00:00Z");
-    if (rc != 0) {
-        diag_print(&d, text, sizeof text);
-        fprintf(stderr, "sild authority inspect: %s\n", text);
-        return EXIT_USE;
+    if (at != NULL && !timeval_parse_iso(slice_str(at), &at_ms)) {
+        diag_set(&d, ERR_USAGE, "--at is no time like 2026-01-05T10:00:00Z");
+        return command_fail("authority inspect", &d, EXIT_USE);
     }
     return inspect_all(args[0], anchor, at_ms);
 }

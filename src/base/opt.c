@@ -44,6 +44,14 @@ static int take_option(const struct opt_command *c, int argc, char **argv, int *
     return store(o, argv[++*i], d);
 }
 
+static int check_needs(const struct opt_command *c, struct diag *d)
+{
+    for (const struct opt *o = c->opts; c->needs != NULL && o->name != NULL; o++)
+        if (strcmp(o->name, c->needs) == 0 && *o->value == NULL)
+            return diag_set(d, ERR_USAGE, "%s %s is missing", o->name, o->arg);
+    return 0;
+}
+
 int opt_parse(const struct opt_command *c, int argc, char **argv, char **args, struct diag *d)
 {
     int n = 0;
@@ -69,7 +77,7 @@ int opt_parse(const struct opt_command *c, int argc, char **argv, char **args, s
         return diag_set(d, ERR_USAGE, "an argument is missing");
     if (c->max_args >= 0 && n > c->max_args)
         return diag_set(d, ERR_USAGE, "one argument too many: %s", args[c->max_args]);
-    return 0;
+    return check_needs(c, d);
 }
 
 void opt_help(const struct opt_command *c, struct buf *out)

@@ -32,6 +32,7 @@ struct opt_command {
     const char *text;  /* a paragraph: what it does, exit codes beyond the usual */
     const struct opt *opts;
     int min_args, max_args; /* positional; max_args -1: any number */
+    const char *needs;      /* optional: the option of the table that must be there */
 };
 
 /*

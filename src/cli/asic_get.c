@@ -195,10 +195,10 @@ int cli_asic_get(int argc, char **argv)
     };
     struct diag d = {0};
     char *args[argc + 1];
-    int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP)
-        return command_help(&cmd);
-    if (rc == 0 && (w.last == NULL) == (w.id == NULL))
+    int rc = 0, code;
+    if (!command_parse("asic get", &cmd, argc, argv, args, &code))
+        return code;
+    if ((w.last == NULL) == (w.id == NULL))
         rc = diag_set(&d, ERR_USAGE, "say either --last or --id ID");
     if (rc == 0 && w.side != NULL && strcmp(w.side, "consumer") != 0 &&
         strcmp(w.side, "provider") != 0)

@@ -148,14 +148,15 @@ int cli_asic_verify(int argc, char **argv)
         {NULL, NULL, NULL, NULL, NULL},
     };
     const struct opt_command command = {
-        "sild asic verify [options] FILE…",
-        "Verifies ASiC-E containers of logged messages, offline, by a global configuration: "
-        "time-stamp,\n"
-        "hash chains, signature, certificate and OCSP response at the time of the time-stamp.\n"
-        "Exit code: 0 all valid, 1 one is not, 2 wrong use, 3 one could not be read.",
-        opts,
-        1,
-        -1,
+        .usage = "sild asic verify [options] FILE…",
+        .text =
+            "Verifies ASiC-E containers of logged messages, offline, by a global configuration: "
+            "time-stamp,\n"
+            "hash chains, signature, certificate and OCSP response at the time of the time-stamp.\n"
+            "Exit code: 0 all valid, 1 one is not, 2 wrong use, 3 one could not be read.",
+        .opts = opts,
+        .min_args = 1,
+        .max_args = -1,
     };
     char **files = calloc((size_t)argc + 1, sizeof *files);
     if (files == NULL)

@@ -71,12 +71,12 @@ int cli_call(int argc, char **argv)
     struct buf lines, body;
     struct http_result r;
     char *args[argc + 1], url[4096];
-    int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP)
-        return command_help(&cmd);
+    int code;
+    if (!command_parse("call", &cmd, argc, argv, args, &code))
+        return code;
     buf_init(&lines, 16384);
     buf_init(&body, BODY_MAX);
-    rc = rc != 0 ? rc : make_headers(client, headers, &lines, &d);
+    int rc = make_headers(client, headers, &lines, &d);
     rc = rc != 0 ? rc : read_data(data, &body, &d);
     if (rc != 0)
         return command_fail("call", &d, rc == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT);
@@ -90,7 +90,7 @@ int cli_call(int argc, char **argv)
     fwrite(r.body.p, 1, r.body.n, stdout);
     if (r.body.n > 0 && r.body.p[r.body.n - 1] != '\n')
         printf("\n");
-    int code = r.status >= 400 ? EXIT_NO : EXIT_DONE;
+    code = r.status >= 400 ? EXIT_NO : EXIT_DONE;
     http_result_free(&r);
     return code;
 }

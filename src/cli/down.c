@@ -39,11 +39,9 @@ int cli_down(int argc, char **argv)
                                     .opts = opts};
     struct diag d = {0};
     char *args[argc + 1];
-    int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP)
-        return command_help(&cmd);
-    if (rc != 0)
-        return command_fail("down", &d, EXIT_USE);
+    int code;
+    if (!command_parse("down", &cmd, argc, argv, args, &code))
+        return code;
     pid_t pid = running(dir);
     if (pid <= 0) {
         printf("no country is running in %s\n", dir);

@@ -225,12 +225,9 @@ int cli_journal_verify(int argc, char **argv)
         .min_args = 1,
         .max_args = 1,
     };
-    struct diag d = {0};
     char *args[argc + 1];
-    int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP)
-        return command_help(&cmd);
-    if (rc != 0)
-        return command_fail("journal verify", &d, EXIT_USE);
-    return verify(args[0], conf, signatures != NULL, json != NULL);
+    int code;
+    return command_parse("journal verify", &cmd, argc, argv, args, &code)
+               ? verify(args[0], conf, signatures != NULL, json != NULL)
+               : code;
 }

@@ -10,6 +10,7 @@
 #include "cli/status.h"
 #include "cli/up.h"
 #include "gateway/gateway.h"
+#include "proc/command.h"
 #include "registry/registry.h"
 #include "trust/trust.h"
 
@@ -19,21 +20,11 @@
 static int version(int argc, char **argv)
 {
     const struct opt_command cmd = {.usage = "sild version", .text = "Prints the version."};
-    struct diag d = {0};
-    struct buf help;
     char *args[argc + 1];
-    int rc = opt_parse(&cmd, argc, argv, args, &d);
-    buf_init(&help, 4096);
-    if (rc == OPT_HELP) {
-        opt_help(&cmd, &help);
-        fputs(buf_cstr(&help), stdout);
-    } else if (rc != 0) {
-        fprintf(stderr, "sild version: %s\n", d.text);
-    } else {
+    int code = EXIT_DONE;
+    if (command_parse("version", &cmd, argc, argv, args, &code))
         printf("sild %s\n", SILD_VERSION);
-    }
-    buf_free(&help);
-    return rc == 0 || rc == OPT_HELP ? EXIT_DONE : EXIT_USE;
+    return code;
 }
 
 /* A name of two words is a command of a group. */

@@ -21,11 +21,9 @@ int cli_status(int argc, char **argv)
         .opts = opts};
     struct diag d = {0};
     char *args[argc + 1];
-    int rc = opt_parse(&cmd, argc, argv, args, &d), code = EXIT_DONE;
-    if (rc == OPT_HELP)
-        return command_help(&cmd);
-    if (rc != 0)
-        return command_fail("status", &d, EXIT_USE);
+    int code = EXIT_DONE;
+    if (!command_parse("status", &cmd, argc, argv, args, &code))
+        return code;
     if (json != NULL)
         printf("[");
     for (int i = 0; i < COUNTRY_ROLES; i++) {

@@ -287,10 +287,7 @@ int cli_up(int argc, char **argv)
                 "on what it finds. Ctrl-C or sild down stops all in order.",
         .opts = opts,
     };
-    struct diag d = {0};
     char *args[argc + 1];
-    int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP)
-        return command_help(&cmd);
-    return rc != 0 ? command_fail("up", &d, EXIT_USE) : run(dir, fresh != NULL);
+    int code;
+    return command_parse("up", &cmd, argc, argv, args, &code) ? run(dir, fresh != NULL) : code;
 }

@@ -119,17 +119,11 @@ int gateway_main(int argc, char **argv)
             "systems behind it. Stops on SIGTERM or Ctrl-C after what is in hand. The word key\n"
             "makes or imports its keys: sild gateway key --help.",
         .opts = opts,
+        .needs = "--config",
     };
-    struct diag d = {0};
     if (argc > 1 && strcmp(argv[1], "key") == 0)
         return gateway_key_main(argc - 1, argv + 1);
     char *args[argc + 1];
-    int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP)
-        return command_help(&cmd);
-    if (rc == 0 && config == NULL)
-        diag_set(&d, ERR_USAGE, "--config FILE is missing");
-    if (rc != 0 || config == NULL)
-        return command_fail("gateway", &d, EXIT_USE);
-    return run(config, child);
+    int code;
+    return command_parse("gateway", &cmd, argc, argv, args, &code) ? run(config, child) : code;
 }

@@ -89,14 +89,13 @@ int gateway_key_main(int argc, char **argv)
         .opts = opts,
         .min_args = 2,
         .max_args = 3,
+        .needs = "--config",
     };
     struct diag d = {0};
     char *args[argc + 1];
-    int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP)
-        return command_help(&cmd);
-    if (rc == 0 && config == NULL)
-        rc = diag_set(&d, ERR_USAGE, "--config FILE is missing");
-    rc = rc != 0 ? rc : run(config, args[0], args[1], args[2], &d);
+    int rc, code;
+    if (!command_parse("gateway key", &cmd, argc, argv, args, &code))
+        return code;
+    rc = run(config, args[0], args[1], args[2], &d);
     return rc == 0 ? EXIT_DONE : command_fail("gateway key", &d, command_exit(rc));
 }

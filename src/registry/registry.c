@@ -1,6 +1,7 @@
 #include "registry/registry.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "proc/command.h"
 #include "proc/fs.h"
 #include "proc/report.h"
 #include "registry/date.h"
@@ -13,14 +14,6 @@
 #include <time.h>
 
 #define SAMPLE_MAX 1000
-
-static int complain(int exit_code, const struct diag *d)
-{
-    char text[1024];
-    diag_print(d, text, sizeof text);
-    fprintf(stderr, "sild registry: %s\n", text);
-    return exit_code;
-}
 
 /* Prints all of it, or says that it could not. */
 static int print(const struct buf *out)
@@ -38,7 +31,7 @@ static int found(const struct registry_conf *c)
     struct diag d = {0};
     char as_of[DATE_TEXT];
     if (people_open(c->database, DB_READ, &p, &d) != 0)
-        return complain(EXIT_COULD_NOT, &d);
+        return command_fail("registry", &d, EXIT_COULD_NOT);
     const struct people_about *about = people_about(p);
     date_print(c->census.as_of, as_of);
     bool same = strcmp(about->name, c->name) == 0 && about->people == c->census.people &&
@@ -52,7 +45,7 @@ static int found(const struct registry_conf *c)
                  c->database, about->name, (long long)about->people, (long long)about->seed,
                  about->made_as_of);
     people_close(p);
-    return same ? EXIT_DONE : complain(EXIT_NO, &d);
+    return same ? EXIT_DONE : command_fail("registry", &d, EXIT_NO);
 }
 
 static int64_t now_ms(void)
@@ -72,7 +65,7 @@ static int init(const struct registry_conf *c)
     if (rc == 0)
         rc = census_make(c->database, &c->census, &d);
     if (rc != 0)
-        return complain(EXIT_COULD_NOT, &d);
+        return command_fail("registry", &d, EXIT_COULD_NOT);
     printf("%s: %u people in %lld ms\n", c->database, (unsigned)c->census.people,
            (long long)(now_ms() - start));
     return EXIT_DONE;
@@ -86,15 +79,15 @@ static int sample(const struct registry_conf *c, const char *count, bool json)
     uint64_t n = 5;
     if (count != NULL && (!slice_u64(slice_str(count), &n) || n == 0 || n > SAMPLE_MAX)) {
         diag_set(&d, ERR_USAGE, "-n: 1 to %d", SAMPLE_MAX);
-        return complain(EXIT_USE, &d);
+        return command_fail("registry", &d, EXIT_USE);
     }
     if (people_open(c->database, DB_READ, &p, &d) != 0)
-        return complain(EXIT_COULD_NOT, &d);
+        return command_fail("registry", &d, EXIT_COULD_NOT);
     buf_init(&out, 1u << 20);
     int rc = people_sample(p, (int64_t)n, json, &out, &d);
     if (json)
         buf_byte(&out, '\n');
-    int code = rc != 0 ? complain(EXIT_COULD_NOT, &d) : print(&out);
+    int code = rc != 0 ? command_fail("registry", &d, EXIT_COULD_NOT) : print(&out);
     buf_free(&out);
     people_close(p);
     return code;
@@ -135,13 +128,13 @@ static int run(const struct registry_conf *c, const char *config_path, const cha
                                     .config_path = config_path};
     if (net_addr_parse(c->host, c->port, &listens[0].addr) != 0) {
         diag_set(&d, ERR_USAGE, "listen: %s is not a numeric address", c->host);
-        return complain(EXIT_USE, &d);
+        return command_fail("registry", &d, EXIT_USE);
     }
     if (child != NULL)
         return group_run_child(&spec, child);
     report_open("registry");
     if (check_database(c, &d) != 0)
-        return complain(EXIT_COULD_NOT, &d);
+        return command_fail("registry", &d, EXIT_COULD_NOT);
     return group_run(&spec);
 }
 
@@ -150,8 +143,8 @@ struct options {
     const char *action; /* NULL: run */
 };
 
-/* Returns -1 to go on, or an exit code. */
-static int read_options(int argc, char **argv, struct options *o, struct diag *d)
+/* False: there is nothing more to do, *code is the exit code. */
+static bool read_options(int argc, char **argv, struct options *o, int *code)
 {
     const struct opt opts[] = {
         {"--config", "FILE", "the configuration", &o->config, NULL},
@@ -161,31 +154,24 @@ static int read_options(int argc, char **argv, struct options *o, struct diag *d
         {NULL, NULL, NULL, NULL, NULL},
     };
     const struct opt_command command = {
-        "sild registry [init | sample] --config FILE",
-        "Serves a population register over REST. init makes its database of synthetic people;\n"
-        "sample prints some of them, always the same.",
-        opts, 0, 1};
-    char *args[16];
-    if (argc >= (int)ARRAY_LEN(args)) {
-        diag_set(d, ERR_USAGE, "too many arguments");
-        return complain(EXIT_USE, d);
-    }
-    int rc = opt_parse(&command, argc, argv, args, d);
-    if (rc == OPT_HELP) {
-        struct buf help;
-        buf_init(&help, 8192);
-        opt_help(&command, &help);
-        int code = print(&help);
-        buf_free(&help);
-        return code;
-    }
-    if (rc == 0 && o->config == NULL)
-        rc = diag_set(d, ERR_USAGE, "--config FILE is missing");
+        .usage = "sild registry [init | sample] --config FILE",
+        .text = "Serves a population register over REST. init makes its database of synthetic "
+                "people;\n"
+                "sample prints some of them, always the same.",
+        .opts = opts,
+        .max_args = 1,
+        .needs = "--config",
+    };
+    struct diag d = {0};
+    char *args[argc + 1];
+    if (!command_parse("registry", &command, argc, argv, args, code))
+        return false;
     o->action = args[0];
-    if (rc == 0 && o->action != NULL && strcmp(o->action, "init") != 0 &&
-        strcmp(o->action, "sample") != 0)
-        rc = diag_set(d, ERR_USAGE, "no such command: %s", o->action);
-    return rc != 0 ? complain(EXIT_USE, d) : -1;
+    if (o->action == NULL || strcmp(o->action, "init") == 0 || strcmp(o->action, "sample") == 0)
+        return true;
+    diag_set(&d, ERR_USAGE, "no such command: %s", o->action);
+    *code = command_fail("registry", &d, EXIT_USE);
+    return false;
 }
 
 int registry_main(int argc, char **argv)
@@ -193,12 +179,13 @@ int registry_main(int argc, char **argv)
     struct options o = {0};
     struct registry_conf c;
     struct diag d = {0};
-    int code = read_options(argc, argv, &o, &d);
-    if (code >= 0)
+    int code;
+    if (!read_options(argc, argv, &o, &code))
         return code;
     if (registry_conf_read(o.config, &c, &d) != 0)
         code =
-            complain(d.code == ERR_SYNTAX || d.code == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT, &d);
+            command_fail("registry", &d,
+                         d.code == ERR_SYNTAX || d.code == ERR_USAGE ? EXIT_USE : EXIT_COULD_NOT);
     else if (o.action == NULL)
         code = run(&c, o.config, o.child);
     else

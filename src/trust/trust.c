@@ -78,15 +78,11 @@ int trust_main(int argc, char **argv)
                 "time-stamp authority (RFC 3161). The words init, issue, revoke and list are\n"
                 "commands of their own: sild trust WORD --help.",
         .opts = opts,
+        .needs = "--config",
     };
-    struct diag d = {0};
     if (argc > 1 && argv[1][0] != '-')
         return trust_tool_main(argc - 1, argv + 1);
     char *args[argc + 1];
-    int rc = opt_parse(&cmd, argc, argv, args, &d);
-    if (rc == OPT_HELP)
-        return command_help(&cmd);
-    if (rc == 0 && config == NULL)
-        rc = diag_set(&d, ERR_USAGE, "--config FILE is missing");
-    return rc != 0 ? command_fail("trust", &d, EXIT_USE) : run(config, child);
+    int code;
+    return command_parse("trust", &cmd, argc, argv, args, &code) ? run(config, child) : code;
 }
