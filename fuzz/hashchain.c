@@ -24,8 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice rest = slice_of(data + 2, size - 2);
     struct slice result = slice_sub(rest, 0, n), chain = slice_from(rest, result.n);
     struct hashchain_input in[2] = {
-        {SLICE_LIT("/message.xml"), true, {DIGEST_SHA512, 64, {1}}},
-        {SLICE_LIT("/attachment1"), true, {DIGEST_SHA512, 64, {2}}},
+        {SLICE_LIT("/message.xml"), true, {DIGEST_SHA512, 64, {1}}, false},
+        {SLICE_LIT("/attachment1"), true, {DIGEST_SHA512, 64, {2}}, false},
     };
     struct hashchain_outcome out;
     struct diag d;

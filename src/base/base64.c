@@ -1,28 +1,10 @@
 #include "base/base64.h"
 #include "base/err.h"
 
-static const char std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/* Value of each character, 64 for "not in the alphabet"; both alphabets differ in two characters.
- */
-static int value_of(uint8_t c, bool is_url)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == (is_url ? '-' : '+'))
-        return 62;
-    if (c == (is_url ? '_' : '/'))
-        return 63;
-    return -1;
-}
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* Writes the characters of n bytes, returns how many. */
-static size_t encode(struct slice s, const char *alphabet, bool pad, uint8_t *out)
+static size_t encode(struct slice s, uint8_t *out)
 {
     size_t o = 0, i = 0;
     for (; i + 2 < s.n; i += 3) {
@@ -40,7 +22,7 @@ static size_t encode(struct slice s, const char *alphabet, bool pad, uint8_t *ou
     out[o++] = (uint8_t)alphabet[v >> 12 & 63];
     if (left == 2)
         out[o++] = (uint8_t)alphabet[v >> 6 & 63];
-    for (size_t k = left; pad && k < 3; k++)
+    for (size_t k = left; k < 3; k++)
         out[o++] = '=';
     return o;
 }
@@ -49,19 +31,12 @@ void base64_append(struct buf *b, struct slice bytes)
 {
     uint8_t *to = buf_room(b, BASE64_LEN(bytes.n));
     if (to != NULL)
-        b->n += encode(bytes, std, true, to);
+        b->n += encode(bytes, to);
 }
 
 void base64_print(struct slice bytes, char *out)
 {
-    out[encode(bytes, std, true, (uint8_t *)out)] = 0;
-}
-
-void base64url_append(struct buf *b, struct slice bytes)
-{
-    uint8_t *to = buf_room(b, BASE64_LEN(bytes.n));
-    if (to != NULL)
-        b->n += encode(bytes, url, false, to);
+    out[encode(bytes, (uint8_t *)out)] = 0;
 }
 
 struct decoder {
@@ -86,7 +61,7 @@ static int finish(struct buf *b, const struct decoder *d)
     return b->failed ? ERR_TOO_LARGE : 0;
 }
 
-/* Values of the standard alphabet's characters, 64 for all others. */
+/* Values of the alphabet's characters, 64 for all others. */
 static const uint8_t values[128] = {
     64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
     64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 62,
@@ -96,7 +71,7 @@ static const uint8_t values[128] = {
     39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64};
 
 /* Decodes the whole groups of four that stand at the front, up to the first character that is not
- * of the standard alphabet; returns how many characters that were. */
+ * of the alphabet; returns how many characters that were. */
 static size_t decode_groups(struct buf *b, struct slice text)
 {
     size_t room = b->max - b->n, groups = text.n / 4 < room / 3 ? text.n / 4 : room / 3;
@@ -117,44 +92,34 @@ static size_t decode_groups(struct buf *b, struct slice text)
     return i;
 }
 
-static int decode(struct buf *b, struct slice text, bool is_url, bool spaces)
+int base64_decode(struct buf *b, struct slice text, bool spaces)
 {
     struct decoder d = {0, 0};
     int pads = 0;
     for (size_t i = 0; i < text.n; i++) {
-        if (!is_url && d.have == 0 && pads == 0)
+        if (d.have == 0 && pads == 0)
             i += decode_groups(b, slice_from(text, i));
         if (i == text.n)
             break;
         uint8_t c = text.p[i];
         if (spaces && (c == ' ' || c == '\t' || c == '\r' || c == '\n'))
             continue;
-        if (c == '=' && !is_url) {
+        if (c == '=') {
             pads++;
             continue;
         }
-        int v = value_of(c, is_url);
-        if (v < 0 || pads > 0)
+        uint8_t v = c < 128 ? values[c] : 64;
+        if (v == 64 || pads > 0)
             return ERR_SYNTAX;
-        d.bits = d.bits << 6 | (uint32_t)v;
+        d.bits = d.bits << 6 | v;
         if (++d.have == 4) {
             uint8_t three[3] = {(uint8_t)(d.bits >> 16), (uint8_t)(d.bits >> 8), (uint8_t)d.bits};
             buf_add(b, three, 3);
             d = (struct decoder){0, 0};
         }
     }
-    int wanted = is_url || d.have == 0 ? 0 : 4 - d.have;
+    int wanted = d.have == 0 ? 0 : 4 - d.have;
     if (pads != wanted)
         return ERR_SYNTAX;
     return finish(b, &d);
-}
-
-int base64_decode(struct buf *b, struct slice text, bool spaces)
-{
-    return decode(b, text, false, spaces);
-}
-
-int base64url_decode(struct buf *b, struct slice text)
-{
-    return decode(b, text, true, false);
 }

@@ -1,4 +1,4 @@
-/* Base64 (RFC 4648 section 4) and its URL form without padding (section 5). */
+/* Base64 (RFC 4648 section 4). */
 #ifndef SILD_BASE_BASE64_H
 #define SILD_BASE_BASE64_H
 
@@ -17,8 +17,5 @@ void base64_print(struct slice bytes, char *out);
  * is not of the alphabet, wrong padding, and bits set behind the end are ERR_SYNTAX.
  */
 int base64_decode(struct buf *b, struct slice text, bool spaces) MUST_USE;
-
-void base64url_append(struct buf *b, struct slice bytes);
-int base64url_decode(struct buf *b, struct slice text) MUST_USE;
 
 #endif

@@ -1,7 +1,6 @@
 #include "base/err.h"
 
 #include <errno.h>
-#include <string.h>
 
 static const struct {
     const char *name;
@@ -24,14 +23,6 @@ const char *err_text(int code)
     if (code < 0 || code >= ERR_COUNT)
         return table[ERR_INTERNAL].text;
     return table[code].text;
-}
-
-int err_from_name(const char *name)
-{
-    for (int i = 1; i < ERR_COUNT; i++)
-        if (strcmp(table[i].name, name) == 0)
-            return i;
-    return ERR_NONE;
 }
 
 int err_from_errno(int e)

@@ -163,9 +163,6 @@ const char *err_name(int code);
 /* A short English text for the code, without what and where: those are in struct diag. */
 const char *err_text(int code);
 
-/* The code of a name, or ERR_NONE when no code has it. */
-int err_from_name(const char *name);
-
 /* The code that fits an errno value (ENOSPC: ERR_DISK_FULL, ENOENT: ERR_NOT_FOUND, else ERR_IO). */
 int err_from_errno(int e);
 

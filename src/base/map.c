@@ -65,11 +65,6 @@ void map_free(struct map *m)
     free(m);
 }
 
-size_t map_count(const struct map *m)
-{
-    return m->count;
-}
-
 /* The entry with this key, or the free one where it belongs. */
 static size_t place(const struct map *m, struct slice key, uint64_t hash)
 {

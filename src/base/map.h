@@ -14,7 +14,6 @@ struct map;
 struct map *map_new(size_t max, uint64_t seed);
 void map_free(struct map *m); /* frees the map, not what it points to; NULL is harmless */
 
-size_t map_count(const struct map *m);
 /* NULL when there is none. */
 void *map_get(const struct map *m, struct slice key);
 /* Adds or replaces; ERR_TOO_LARGE over the maximum, ERR_NOMEM. value is not NULL. */

@@ -19,16 +19,3 @@ void uuid_print(const uint8_t random[16], char out[UUID_TEXT])
     }
     out[o] = 0;
 }
-
-bool uuid_is_valid(struct slice text)
-{
-    if (text.n != UUID_TEXT - 1)
-        return false;
-    for (size_t i = 0; i < text.n; i++) {
-        uint64_t v;
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text.p[i] != '-' : !slice_hex64(slice_sub(text, i, 1), &v))
-            return false;
-    }
-    return true;
-}

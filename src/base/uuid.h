@@ -8,7 +8,5 @@
 
 /* random: 16 bytes, used up. Writes lower-case text. */
 void uuid_print(const uint8_t random[16], char out[UUID_TEXT]);
-/* True for any 8-4-4-4-12 hexadecimal text. */
-bool uuid_is_valid(struct slice text);
 
 #endif

@@ -137,10 +137,10 @@ void der_bits(struct buf *b, struct slice octets)
     der_close(b, at);
 }
 
-void der_algorithm(struct buf *b, const char *dotted, bool null)
+void der_algorithm(struct buf *b, struct slice oid, bool null)
 {
     size_t at = der_open(b, DER_SEQUENCE);
-    der_oid(b, dotted);
+    der_put(b, DER_OID, oid);
     if (null)
         der_put(b, DER_NULL, SLICE_NONE);
     der_close(b, at);

@@ -48,8 +48,9 @@ void der_time(struct buf *b, int64_t ms);
 void der_generalized(struct buf *b, int64_t ms);
 /* BIT STRING of whole octets. */
 void der_bits(struct buf *b, struct slice octets);
-/* AlgorithmIdentifier of a name; `null`: with NULL parameters, else without any. */
-void der_algorithm(struct buf *b, const char *dotted, bool null);
+/* AlgorithmIdentifier of a name (its content octets); `null`: with NULL parameters, else without
+ * any. */
+void der_algorithm(struct buf *b, struct slice oid, bool null);
 
 /*
  * Takes the next element off *in, when it has this tag (one octet) and a definite length that fits;

@@ -179,11 +179,6 @@ int ocsp_parse(struct slice der, struct ocsp_info *out, struct diag *d)
     out->this_update_ms = p.this_update_ms;
     out->next_update_ms = p.next_update_ms;
     out->revoked_ms = p.revoked_ms;
-    out->sha1_cert_id = is_xroad_id(&p);
-    if (out->sha1_cert_id) {
-        memcpy(out->issuer_name_sha1, p.name_hash.p, 20);
-        memcpy(out->issuer_key_sha1, p.key_hash.p, 20);
-    }
     memcpy(out->serial, p.serial.p, p.serial.n);
     out->serial_len = p.serial.n;
     return 0;

@@ -23,8 +23,6 @@ struct ocsp_info {
     int response_status; /* 0 successful */
     enum ocsp_status status;
     int64_t produced_ms, this_update_ms, next_update_ms /* 0: none */, revoked_ms;
-    uint8_t issuer_name_sha1[20], issuer_key_sha1[20];
-    bool sha1_cert_id; /* CertID as X-Road wants it */
     uint8_t serial[OCSP_SERIAL_MAX];
     size_t serial_len;
 };

@@ -98,25 +98,17 @@ static const char *oid_of(const struct sign_alg *alg)
     return alg->key == SIGN_RSA ? rsa[alg->digest] : ec[alg->digest];
 }
 
-static void digest_algorithm(enum digest_alg digest, struct buf *out)
-{
-    size_t at = der_open(out, DER_SEQUENCE);
-    der_put(out, DER_OID, digest_oid(digest));
-    der_put(out, DER_NULL, SLICE_NONE);
-    der_close(out, at);
-}
-
 /* RSASSA-PSS-params of RFC 4055 3.1: one digest throughout, salt as long as it. */
 static void pss_parameters(enum digest_alg digest, struct buf *out)
 {
     size_t seq = der_open(out, DER_SEQUENCE);
     size_t hash = der_open(out, DER_CONTEXT_CONSTRUCTED(0));
-    digest_algorithm(digest, out);
+    der_algorithm(out, digest_oid(digest), true);
     der_close(out, hash);
     size_t mask = der_open(out, DER_CONTEXT_CONSTRUCTED(1));
     size_t mgf = der_open(out, DER_SEQUENCE);
     der_oid(out, "1.2.840.113549.1.1.8");
-    digest_algorithm(digest, out);
+    der_algorithm(out, digest_oid(digest), true);
     der_close(out, mgf);
     der_close(out, mask);
     size_t salt = der_open(out, DER_CONTEXT_CONSTRUCTED(2));

@@ -44,10 +44,8 @@ int tsp_request_make(const struct digest *imprint, struct buf *out)
 {
     size_t req = der_open(out, DER_SEQUENCE);
     der_uint(out, 1);
-    size_t message = der_open(out, DER_SEQUENCE), algorithm = der_open(out, DER_SEQUENCE);
-    der_put(out, DER_OID, digest_oid(imprint->alg));
-    der_put(out, DER_NULL, SLICE_NONE);
-    der_close(out, algorithm);
+    size_t message = der_open(out, DER_SEQUENCE);
+    der_algorithm(out, digest_oid(imprint->alg), true);
     der_put(out, DER_OCTET_STRING, digest_slice(imprint));
     der_close(out, message);
     der_close(out, req);

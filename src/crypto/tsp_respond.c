@@ -221,13 +221,6 @@ int tsp_draft_make(struct slice req, const struct cert *tsa, const uint8_t seria
     return diag_set(d, ERR_TOO_LARGE, "The time-stamp would be larger than allowed.");
 }
 
-static void put_digest_algorithm(struct buf *b, enum digest_alg alg)
-{
-    size_t at = der_open(b, DER_SEQUENCE);
-    der_put(b, DER_OID, digest_oid(alg));
-    der_close(b, at);
-}
-
 /* SignerInfo, RFC 5652 5.3. */
 static int put_signer(struct buf *b, const struct tsp_draft *draft, const struct cert *tsa,
                       struct slice value)
@@ -238,7 +231,7 @@ static int put_signer(struct buf *b, const struct tsp_draft *draft, const struct
     buf_slice(b, tsa->issuer);
     der_put(b, DER_INTEGER, tsa->serial);
     der_close(b, id);
-    put_digest_algorithm(b, draft->alg->digest);
+    der_algorithm(b, digest_oid(draft->alg->digest), false);
     /* The attributes lose their tag of a SET for that of the field. */
     buf_byte(b, DER_CONTEXT_CONSTRUCTED(0));
     buf_slice(b, slice_from(buf_view(&draft->attributes), 1));
@@ -255,7 +248,7 @@ static int put_signed_data(struct buf *b, const struct tsp_draft *draft, const s
     size_t data = der_open(b, DER_SEQUENCE);
     der_uint(b, 3);
     size_t digests = der_open(b, DER_SET);
-    put_digest_algorithm(b, draft->alg->digest);
+    der_algorithm(b, digest_oid(draft->alg->digest), false);
     der_close(b, digests);
     size_t encap = der_open(b, DER_SEQUENCE);
     der_oid(b, OID_TST_INFO);

@@ -9,10 +9,10 @@
 #include "wire/zip.h"
 #include "xroad/rest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MIME_TYPE "application/vnd.etsi.asic-e+zip"
-#define SIGNATURE_URI "/META-INF/signatures.xml"
 #define RESULT_URI "/sig-hashchainresult.xml"
 
 /* Entries that are read as a whole, under exactly these names. */
@@ -206,7 +206,9 @@ static int read_message(struct container *c)
     struct asic_report *r = c->report;
     struct slice text = c->part[PART_MESSAGE];
     struct soap_peek soap;
-    int rc = soap_peek(c->arena, text, &soap, c->d);
+    /* A verb or a status: what begins so is no XML. */
+    bool rest = (text.p[0] >= 'A' && text.p[0] <= 'Z') || (text.p[0] >= '1' && text.p[0] <= '9');
+    int rc = rest ? ERR_INVALID_SOAP : soap_peek(c->arena, text, &soap, c->d);
     if (rc == 0) {
         r->response = soap.response;
         r->client = soap.client;
@@ -304,15 +306,27 @@ static void report_attached(struct container *c, const struct xades *x)
     }
 }
 
+/* --- hash chains --- */
+
+/* The file `covered`, which stands below "/", leads by the chain to the result. */
+static int verify_over(struct container *c, enum part covered, enum part result, enum part chain,
+                       struct hashchain_outcome *out, struct diag *d)
+{
+    char name[64];
+    snprintf(name, sizeof name, "/%s", part_names[covered]);
+    struct hashchain_input in = {.name = slice_str(name), .has_digest = true, .of_file = true};
+    digest_of(DIGEST_SHA512, c->part[covered], &in.digest);
+    return hashchain_verify(c->arena, c->part[result], c->part[chain], slice_str(part_names[chain]),
+                            &in, 1, find_file, c, out, d);
+}
+
 /* --- time-stamp --- */
 
 static int verify_ts_chain(struct container *c)
 {
-    struct hashchain_input in = {.name = SLICE_LIT(SIGNATURE_URI)};
     struct hashchain_outcome out;
     struct diag why = {0};
-    int rc = hashchain_verify(c->arena, c->part[PART_TS_RESULT], c->part[PART_TS_CHAIN],
-                              SLICE_LIT("ts-hashchain.xml"), &in, 1, find_file, c, &out, &why);
+    int rc = verify_over(c, PART_SIGNATURE, PART_TS_RESULT, PART_TS_CHAIN, &out, &why);
     if (rc == 0)
         return 0;
     return diag_set(c->d, ERR_MALFORMED_SIGNATURE, "Failed to verify time-stamp hash chain: %s: %s",
@@ -379,10 +393,8 @@ static int verify_timestamp(struct container *c, const struct xades *x)
 
 static int verify_chain(struct container *c)
 {
-    struct hashchain_input in = {.name = SLICE_LIT("/message.xml")};
     struct hashchain_outcome out;
-    int rc = hashchain_verify(c->arena, c->part[PART_RESULT], c->part[PART_CHAIN],
-                              SLICE_LIT("sig-hashchain.xml"), &in, 1, find_file, c, &out, c->d);
+    int rc = verify_over(c, PART_MESSAGE, PART_RESULT, PART_CHAIN, &out, c->d);
     if (rc != 0) {
         diag_rule(c->d, "malformed_signature");
         return rc;

@@ -251,7 +251,7 @@ static int read_data(struct verifier *v, const struct xml_node *item, const stru
         if (!slice_eq(v->in[i].name, uri))
             continue;
         v->used[i] = true;
-        if (v->in[i].has_digest && v->in[i].digest.alg == alg) {
+        if (v->in[i].has_digest && !v->in[i].of_file && v->in[i].digest.alg == alg) {
             *out = v->in[i].digest;
             return 0;
         }

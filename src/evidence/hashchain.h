@@ -47,6 +47,7 @@ struct hashchain_input {
     struct slice name; /* "/message.xml" */
     bool has_digest;   /* live: taken from here; else the file is asked for */
     struct digest digest;
+    bool of_file; /* the digest is that of a file: the document's value must be it too */
 };
 /* A file's bytes by its URI ("/message.xml") for containers: 0, or ERR_NOT_FOUND (then a data
  * reference is taken as given). NULL: no files. */

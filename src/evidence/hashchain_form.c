@@ -115,8 +115,10 @@ static bool read_data(struct reader *r, struct digest *out)
         if (!slice_eq(r->in[i].name, uri))
             continue;
         r->used[i] = true;
+        if (r->in[i].of_file && !digest_eq(out, &r->in[i].digest))
+            return false;
         *out = r->in[i].digest;
-        return r->in[i].has_digest && out->alg == r->alg;
+        return out->alg == r->alg;
     }
     return false;
 }
@@ -179,6 +181,9 @@ bool hashchain_form_verify(struct slice result, struct slice chain, struct slice
     struct digest want, top;
     if (n > HASHCHAIN_PARTS_MAX)
         return false;
+    for (size_t i = 0; i < n; i++)
+        if (!in[i].has_digest)
+            return false;
     r.rest = chain;
     r.in = in;
     r.n_in = n;

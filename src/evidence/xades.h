@@ -38,7 +38,6 @@ int xades_parse(struct arena *a, struct slice text, bool strict, struct xades **
                 struct diag *d) MUST_USE;
 void xades_free(struct xades *x);
 struct cert *xades_cert(struct xades *x); /* the signer's; NULL: absent or unreadable */
-struct slice xades_cert_der(const struct xades *x);
 /* For whoever has the certificate of just these bytes parsed already; takes a reference. */
 void xades_use_cert(struct xades *x, struct cert *cert);
 /* Additional certificates, checked against their references. ERR_MALFORMED_SIGNATURE. */

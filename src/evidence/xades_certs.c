@@ -6,11 +6,6 @@
 #include "evidence/xades.h"
 #include "evidence/xades_doc.h"
 
-struct slice xades_cert_der(const struct xades *x)
-{
-    return x->cert_der;
-}
-
 struct cert *xades_cert(struct xades *x)
 {
     if (x->cert == NULL && x->cert_der.n > 0)

@@ -43,7 +43,7 @@ static int verify_chain(struct arena *a, const struct xades_live *m, struct diag
     struct hashchain_input in[HASHCHAIN_PARTS_MAX];
     char name[HASHCHAIN_PARTS_MAX][32];
     for (size_t i = 0; i < m->parts; i++)
-        in[i] = (struct hashchain_input){part_name(i, name[i]), true, m->part[i]};
+        in[i] = (struct hashchain_input){part_name(i, name[i]), true, m->part[i], false};
     struct hashchain_outcome out;
     int rc = hashchain_verify(a, m->result, m->chain, SLICE_LIT("sig-hashchain.xml"), in, m->parts,
                               NULL, NULL, &out, d);

@@ -39,7 +39,6 @@ int tiles_open(struct tiles *t, const struct io_disk *k, bool read_only, struct 
     t->disk = k;
     t->size = t->written = 0;
     t->checking = false;
-    t->read_only = read_only;
     t->new_names = !read_only; /* perhaps made by a run that ended before it synced the folder */
     buf_init(&t->leaves, LEAVES_MAX);
     buf_init(&t->uppers, UPPERS_MAX);

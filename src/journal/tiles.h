@@ -25,9 +25,8 @@ struct tiles {
     struct merkle_hash part[TILES_LEVELS][TILES_WIDTH];
     struct buf leaves; /* waiting to be written: hashes */
     struct buf uppers; /* waiting to be written: struct upper, see tiles.c */
-    bool read_only;
-    bool checking;  /* recovery: what is on disk already must be the same, or torn */
-    bool new_names; /* files were made since the folder was synced */
+    bool checking;     /* recovery: what is on disk already must be the same, or torn */
+    bool new_names;    /* files were made since the folder was synced */
 };
 
 /* Opens the files that are there; makes the folder and the file of leaves unless read_only. */

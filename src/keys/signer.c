@@ -1,7 +1,8 @@
 /*
  * The bodies of requests and answers, little-endian; `var` is a u32 length and that many bytes.
  *
- *   SIGNER_MESSAGE       var member, u8 parts (1 to 16), 64 bytes SHA-512 a part
+ *   SIGNER_MESSAGE       var member, var certificate (SHA-256, or empty), u8 parts (1 to 16), 64
+ *                        bytes SHA-512 a part
  *   SIGNER_MESSAGE_DONE  u64 signing time (ms), u32 batch, var value, var result, var chain
  *   raw requests         u8 bits (1 digested, 2 pss), u8 digest, var key, var URI, var data
  *   SIGNER_VALUE         the value, nothing around it

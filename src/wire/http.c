@@ -459,13 +459,16 @@ bool http_query_get(struct slice query, const char *name, struct buf *value)
 {
     struct slice want = slice_str(name), pair;
     size_t from = value->n;
+    bool failed = value->failed;
     while (slice_next(&query, '&', &pair)) {
         size_t eq = slice_find(pair, '=');
         struct slice key = eq == SIZE_MAX ? pair : slice_sub(pair, 0, eq);
+        bool same =
+            uri_form_decode(key, value) == 0 && slice_eq(slice_from(buf_view(value), from), want);
         value->n = from;
-        if (uri_form_decode(key, value) != 0 || !slice_eq(slice_from(buf_view(value), from), want))
+        value->failed = failed; /* a key may be longer than the value that is asked for */
+        if (!same)
             continue;
-        value->n = from;
         if (uri_form_decode(eq == SIZE_MAX ? SLICE_NONE : slice_from(pair, eq + 1), value) == 0)
             return true;
         break;

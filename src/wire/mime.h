@@ -29,7 +29,7 @@ bool mime_param(struct slice value, const char *name, struct slice *out);
 
 enum mime_event {
     MIME_MORE,     /* everything consumed, more input needed */
-    MIME_PART,     /* a part begins; its head is in mime_head() */
+    MIME_PART,     /* a part begins; mime_header() has its head */
     MIME_DATA,     /* *data is a piece of the part's body */
     MIME_PART_END, /* the part is complete */
     MIME_END,      /* the closing delimiter was read */

@@ -204,11 +204,6 @@ void id_service_encode(struct buf *b, const struct id_service *id)
     join_service(b, put_encoded, id);
 }
 
-void id_server_encode(struct buf *b, const struct id_server *id)
-{
-    join_server(b, put_encoded, id);
-}
-
 void id_client_short(struct buf *b, const struct id_client *id)
 {
     join_client(b, buf_slice, id);

@@ -41,7 +41,6 @@ int id_server_parse(struct arena *a, struct slice text, struct id_server *out,
                     struct diag *d) MUST_USE; /* exactly 4 */
 void id_client_encode(struct buf *b, const struct id_client *id);
 void id_service_encode(struct buf *b, const struct id_service *id);
-void id_server_encode(struct buf *b, const struct id_server *id);
 
 /*
  * Plain short form "EE/GOV/123/SUB" without any encoding: configuration files, log, journal keys.

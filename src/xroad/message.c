@@ -19,10 +19,8 @@ void message_boundary(const uint8_t random[30], char out[MESSAGE_BOUNDARY])
 
 void message_part_begin(struct message_writer *w, const char *content_type, struct buf *out)
 {
-    if (w->begun)
-        buf_str(out, "\r\n");
+    mime_begin_part(out, slice_str(w->boundary), !w->begun, content_type);
     w->begun = true;
-    buf_printf(out, "--%s\r\ncontent-type: %s\r\n\r\n", w->boundary, content_type);
 }
 
 void message_part(struct message_writer *w, const char *content_type, struct slice body,
@@ -34,7 +32,7 @@ void message_part(struct message_writer *w, const char *content_type, struct sli
 
 void message_finish(struct message_writer *w, struct buf *out)
 {
-    buf_printf(out, "\r\n--%s--\r\n", w->boundary);
+    mime_end(out, slice_str(w->boundary));
 }
 
 /* --- decoder --- */
@@ -87,7 +85,7 @@ struct message_reader {
     struct buf part; /* the part being gathered */
     const struct part_type *type;
     enum state state;
-    bool response, has_body;
+    bool response;
     size_t ocsp;
 };
 
@@ -123,11 +121,6 @@ void message_reader_free(struct message_reader *r)
     mime_reader_free(r->mime);
     buf_free(&r->part);
     free(r);
-}
-
-bool message_has_body(const struct message_reader *r)
-{
-    return r->has_body;
 }
 
 static const struct part_type *type_of(const struct message_reader *r, struct slice *name)
@@ -168,7 +161,6 @@ static int enter_message(struct message_reader *r, enum kind kind, struct slice 
 static int enter_tail(struct message_reader *r, enum kind kind, struct slice name, struct diag *d)
 {
     if (kind == KIND_BODY && r->state == AT_BODY) {
-        r->has_body = true;
         r->state = AT_RESULT;
         return 0;
     }

@@ -58,6 +58,5 @@ int message_read(struct message_reader *r, struct slice *in, enum message_event 
                  struct slice *piece, struct diag *d) MUST_USE;
 /* The connection ended: 0 only after MESSAGE_END, else says what is missing. */
 int message_reader_eof(const struct message_reader *r, struct diag *d) MUST_USE;
-bool message_has_body(const struct message_reader *r);
 
 #endif

@@ -91,7 +91,7 @@ static int verify_live(struct slice result, struct slice chain, const struct has
     struct arena *a = arena_new(8u << 20);
     struct hashchain_input in[HASHCHAIN_PARTS_MAX];
     for (size_t i = 0; i < m->n; i++)
-        in[i] = (struct hashchain_input){m->name[i], true, m->digest[i]};
+        in[i] = (struct hashchain_input){m->name[i], true, m->digest[i], false};
     struct hashchain_outcome out;
     int rc = hashchain_verify(a, result, chain, SLICE_LIT("sig-hashchain.xml"), in, m->n, NULL,
                               NULL, &out, d);
@@ -160,7 +160,7 @@ static bool verify_form(struct slice result, struct slice chain, const struct ha
 {
     struct hashchain_input in[HASHCHAIN_PARTS_MAX];
     for (size_t i = 0; i < m->n; i++)
-        in[i] = (struct hashchain_input){m->name[i], true, m->digest[i]};
+        in[i] = (struct hashchain_input){m->name[i], true, m->digest[i], false};
     return hashchain_form_verify(result, chain, SLICE_LIT("sig-hashchain.xml"), in, m->n);
 }
 

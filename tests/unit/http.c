@@ -285,6 +285,11 @@ TEST(query_values_are_decoded)
     CHECK(!http_query_get(q, "bad", &b) && b.n == 0);
     CHECK(!http_query_get(q, "worse", &b) && b.n == 0);
     CHECK(!http_query_get(q, "none", &b));
+    char text[300];
+    memset(text, 'k', sizeof text);
+    strcpy(text + 200, "=1&a=2"); /* a key that is longer than a value may be */
+    CHECK(http_query_get(slice_str(text), "a", &b) && !b.failed);
+    CHECK_STR(buf_cstr(&b), "2");
     buf_free(&b);
 }
 

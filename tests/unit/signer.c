@@ -421,7 +421,7 @@ static void check_result(const struct signer_message *m, struct slice body, uint
         char names[SIGNER_PARTS_MAX][16];
         for (size_t i = 0; i < m->parts; i++) {
             snprintf(names[i], sizeof names[i], i == 0 ? "/message.xml" : "/attachment%zu", i);
-            in[i] = (struct hashchain_input){slice_str(names[i]), true, m->part[i]};
+            in[i] = (struct hashchain_input){slice_str(names[i]), true, m->part[i], false};
         }
         if (hashchain_verify(a, r.result, r.chain, SLICE_LIT("sig-hashchain.xml"), in, m->parts,
                              NULL, NULL, &out, &d) != 0)
