@@ -127,6 +127,24 @@ bool slice_next(struct slice *rest, char sep, struct slice *piece)
     return true;
 }
 
+bool slice_skip(struct slice *rest, struct slice prefix)
+{
+    if (rest->n < prefix.n || !slice_eq(slice_sub(*rest, 0, prefix.n), prefix))
+        return false;
+    *rest = slice_from(*rest, prefix.n);
+    return true;
+}
+
+bool slice_until(struct slice *rest, char end, struct slice *piece)
+{
+    size_t n = slice_find(*rest, end);
+    if (n == SIZE_MAX)
+        return false;
+    *piece = slice_sub(*rest, 0, n);
+    *rest = slice_from(*rest, n);
+    return true;
+}
+
 bool slice_u64(struct slice a, uint64_t *out)
 {
     uint64_t v = 0;

@@ -58,6 +58,12 @@ struct slice slice_trim(struct slice a);
  */
 bool slice_next(struct slice *rest, char sep, struct slice *piece);
 
+/* Cuts the prefix off the front of *rest; false when it does not stand there. */
+bool slice_skip(struct slice *rest, struct slice prefix);
+/* Cuts what stands before byte `end` off the front of *rest, where that byte stays; false when
+ * there is none. */
+bool slice_until(struct slice *rest, char end, struct slice *piece);
+
 /* Decimal digits only, no sign, no blank, at most 20 digits, no overflow; false otherwise. */
 bool slice_u64(struct slice a, uint64_t *out);
 /* Hexadecimal digits only, 1 to 16. */

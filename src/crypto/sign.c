@@ -58,25 +58,33 @@ const struct sign_alg *sign_alg_from_uri(struct slice uri)
     return NULL;
 }
 
+const struct sign_alg *sign_alg_of(enum sign_key key, enum digest_alg digest)
+{
+    for (size_t i = 0; i < ARRAY_LEN(algs); i++)
+        if (algs[i].key == key && algs[i].digest == digest && algs[i].padding != SIGN_PSS)
+            return &algs[i];
+    return NULL;
+}
+
 const struct sign_alg *sign_alg_for_key(EVP_PKEY *key)
 {
     if (EVP_PKEY_is_a(key, "RSA"))
-        return &algs[0];
+        return sign_alg_of(SIGN_RSA, DIGEST_SHA512);
     if (EVP_PKEY_is_a(key, "EC"))
-        return &algs[1];
+        return sign_alg_of(SIGN_EC, DIGEST_SHA512);
     return NULL;
 }
 
 const struct sign_alg *sign_alg_for_asn1(EVP_PKEY *key)
 {
     if (EVP_PKEY_is_a(key, "RSA"))
-        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "rsa-sha512"));
+        return sign_alg_of(SIGN_RSA, DIGEST_SHA512);
     if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) <= 256)
-        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "ecdsa-sha256"));
+        return sign_alg_of(SIGN_EC, DIGEST_SHA256);
     if (EVP_PKEY_is_a(key, "EC"))
-        return sign_alg_from_uri(SLICE_LIT(DSIG_MORE "ecdsa-sha512"));
+        return sign_alg_of(SIGN_EC, DIGEST_SHA512);
     if (EVP_PKEY_is_a(key, "ED25519"))
-        return sign_alg_from_uri(SLICE_LIT(DSIG_2021 "eddsa-ed25519"));
+        return sign_alg_of(SIGN_ED25519, DIGEST_NONE);
     return NULL;
 }
 

@@ -33,6 +33,8 @@ struct sign_alg {
 
 /* The row of a URI; NULL when unknown. The rows live for ever. */
 const struct sign_alg *sign_alg_from_uri(struct slice uri);
+/* The row of a kind of key and a digest, for RSA that with PKCS#1; NULL when there is none. */
+const struct sign_alg *sign_alg_of(enum sign_key key, enum digest_alg digest);
 /* The default for a key: SHA-512 with PKCS#1 or ECDSA. NULL for keys that X-Road does not sign
  * with. */
 const struct sign_alg *sign_alg_for_key(EVP_PKEY *key);

@@ -254,24 +254,13 @@ static bool attributes_fit(const struct parts *p)
  */
 static const struct sign_alg *algorithm_of(const struct parts *p)
 {
-    static const char *const rsa[] = {
-        [DIGEST_SHA1] = "http://www.w3.org/2000/09/xmldsig#rsa-sha1",
-        [DIGEST_SHA256] = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
-        [DIGEST_SHA384] = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384",
-        [DIGEST_SHA512] = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512"};
-    static const char *const ec[] = {
-        [DIGEST_SHA1] = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha1",
-        [DIGEST_SHA224] = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha224",
-        [DIGEST_SHA256] = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
-        [DIGEST_SHA384] = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384",
-        [DIGEST_SHA512] = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512"};
     struct slice in = p->algorithm, body, oid;
     if (!der_next(&in, DER_SEQUENCE, &body, NULL) || !der_next(&body, DER_OID, &oid, NULL))
         return NULL;
     if (IS(oid, rsa_oid))
-        return sign_alg_from_uri(slice_str(rsa[p->digest]));
+        return sign_alg_of(SIGN_RSA, p->digest);
     if (IS(oid, ec_oid))
-        return sign_alg_from_uri(slice_str(ec[p->digest]));
+        return sign_alg_of(SIGN_EC, p->digest);
     const struct sign_alg *alg = sign_alg_from_der(p->algorithm);
     return alg != NULL && alg->digest == p->digest ? alg : NULL;
 }

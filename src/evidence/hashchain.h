@@ -20,6 +20,9 @@
  * most HASHCHAIN_ITEMS_MAX. */
 void hashchain_step(enum digest_alg alg, const struct digest *items, size_t n, struct digest *out);
 
+/* "/message.xml", "/attachment1", …: the name of part i, below HASHCHAIN_PARTS_MAX. */
+const char *hashchain_part_name(size_t i);
+
 /* One message of a batch: its parts' names ("/message.xml", "/attachment1") and digests. */
 struct hashchain_message {
     size_t n;

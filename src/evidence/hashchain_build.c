@@ -23,6 +23,17 @@
 #define LEVELS_MAX 16 /* 2^14 messages need 15 */
 #define ITEM_MAX 128  /* DER of one SingleDigest: 2 + 2 + 64 + 2 + 51 + 2 at most */
 
+const char *hashchain_part_name(size_t i)
+{
+    static const char *const names[HASHCHAIN_PARTS_MAX] = {
+        "/message.xml",  "/attachment1",  "/attachment2",  "/attachment3",
+        "/attachment4",  "/attachment5",  "/attachment6",  "/attachment7",
+        "/attachment8",  "/attachment9",  "/attachment10", "/attachment11",
+        "/attachment12", "/attachment13", "/attachment14", "/attachment15",
+    };
+    return names[i];
+}
+
 static uint8_t *put_item(uint8_t *p, const struct digest *d)
 {
     const char *uri = digest_uri(d->alg);

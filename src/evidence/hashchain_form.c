@@ -26,33 +26,14 @@ struct reader {
     size_t n;
 };
 
-static bool skip(struct slice *rest, const char *text, size_t n)
-{
-    if (rest->n < n || memcmp(rest->p, text, n) != 0)
-        return false;
-    *rest = slice_from(*rest, n);
-    return true;
-}
-
-#define SKIP(rest, literal) skip(rest, literal, sizeof(literal) - 1)
+#define SKIP(rest, literal) slice_skip(rest, SLICE_LIT(literal))
 
 /* A line of the form with a step's number in it. */
 static bool skip_numbered(struct slice *rest, const char *format, size_t number)
 {
     char line[NUMBERED_MAX];
     int n = snprintf(line, sizeof line, format, number);
-    return skip(rest, line, (size_t)n);
-}
-
-/* What stands before this byte. */
-static bool until(struct slice *rest, char end, struct slice *out)
-{
-    size_t n = slice_find(*rest, end);
-    if (n == SIZE_MAX)
-        return false;
-    *out = slice_sub(*rest, 0, n);
-    *rest = slice_from(*rest, n);
-    return true;
+    return slice_skip(rest, slice_of(line, (size_t)n));
 }
 
 /* A name that stands in an attribute as it is: nothing that XML writes or reads in another way. */
@@ -69,7 +50,7 @@ static bool is_plain(struct slice name)
 static bool read_alg(struct slice *rest, enum digest_alg *alg)
 {
     struct slice uri;
-    if (!until(rest, '"', &uri) || !SKIP(rest, HASHCHAIN_FORM_METHOD_END))
+    if (!slice_until(rest, '"', &uri) || !SKIP(rest, HASHCHAIN_FORM_METHOD_END))
         return false;
     *alg = digest_from_uri(uri);
     return *alg != DIGEST_NONE;
@@ -80,7 +61,7 @@ static bool read_value(struct reader *r, struct slice *rest, enum digest_alg alg
                        struct digest *out)
 {
     struct slice text;
-    if (!SKIP(rest, HASHCHAIN_FORM_VALUE) || !until(rest, '<', &text) ||
+    if (!SKIP(rest, HASHCHAIN_FORM_VALUE) || !slice_until(rest, '<', &text) ||
         !SKIP(rest, HASHCHAIN_FORM_VALUE_END))
         return false;
     buf_reset(&r->value);
@@ -97,7 +78,7 @@ static bool read_result(struct reader *r, struct slice text, struct slice chain_
     struct slice uri;
     enum digest_alg alg;
     return SKIP(&text, HASHCHAIN_FORM_RESULT) && SKIP(&text, "/") && is_plain(chain_name) &&
-           until(&text, '#', &uri) && slice_eq(uri, chain_name) && SKIP(&text, "#STEP0") &&
+           slice_until(&text, '#', &uri) && slice_eq(uri, chain_name) && SKIP(&text, "#STEP0") &&
            SKIP(&text, HASHCHAIN_FORM_RESULT_METHOD) && read_alg(&text, &alg) &&
            SKIP(&text, HASHCHAIN_FORM_RESULT_INDENT) && read_value(r, &text, alg, want) &&
            SKIP(&text, HASHCHAIN_FORM_RESULT_END) && text.n == 0;
@@ -107,7 +88,7 @@ static bool read_result(struct reader *r, struct slice text, struct slice chain_
 static bool read_data(struct reader *r, struct digest *out)
 {
     struct slice uri;
-    if (!until(&r->rest, '"', &uri) || !is_plain(uri) ||
+    if (!slice_until(&r->rest, '"', &uri) || !is_plain(uri) ||
         !SKIP(&r->rest, HASHCHAIN_FORM_DATA_VALUE HASHCHAIN_FORM_ITEM_INDENT) ||
         !read_value(r, &r->rest, r->alg, out) || !SKIP(&r->rest, HASHCHAIN_FORM_DATA_END))
         return false;

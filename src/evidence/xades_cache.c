@@ -76,15 +76,6 @@ void xades_cache_free(struct xades_cache *c)
     free(c);
 }
 
-/* Cuts `bytes` off the front of *rest; false when it does not stand there. */
-static bool skip(struct slice *rest, struct slice bytes)
-{
-    if (!slice_eq(slice_sub(*rest, 0, bytes.n), bytes))
-        return false;
-    *rest = slice_from(*rest, bytes.n);
-    return true;
-}
-
 static bool is_last(const struct last *last, const struct slice *parts, size_t n)
 {
     struct slice rest = buf_view(&last->bytes);
@@ -92,7 +83,7 @@ static bool is_last(const struct last *last, const struct slice *parts, size_t n
         return false;
     for (size_t i = 0; i < n; i++) {
         uint64_t len = parts[i].n;
-        if (!skip(&rest, slice_of(&len, sizeof len)) || !skip(&rest, parts[i]))
+        if (!slice_skip(&rest, slice_of(&len, sizeof len)) || !slice_skip(&rest, parts[i]))
             return false;
     }
     return rest.n == 0;

@@ -148,25 +148,6 @@ void xades_form_print(const struct xades_form *f, struct slice unsigned_first, s
 
 /* --- reading --- */
 
-static bool take(struct slice *rest, const char *literal, size_t n)
-{
-    if (rest->n < n || memcmp(rest->p, literal, n) != 0)
-        return false;
-    *rest = slice_from(*rest, n);
-    return true;
-}
-
-/* Up to this byte, which stays. */
-static bool take_until(struct slice *rest, char end, struct slice *out)
-{
-    size_t n = slice_find(*rest, end);
-    if (n == SIZE_MAX)
-        return false;
-    *out = slice_sub(*rest, 0, n);
-    *rest = slice_from(*rest, n);
-    return true;
-}
-
 /* Text that means the same to every XML parser and is its own canonical form. */
 static bool is_plain(struct slice s)
 {
@@ -181,7 +162,7 @@ static bool is_plain(struct slice s)
 static bool match(struct slice *rest, const struct piece *p, size_t n, struct xades_form *f)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!take(rest, p[i].text, p[i].text_n))
+        if (!slice_skip(rest, slice_of(p[i].text, p[i].text_n)))
             return false;
         struct slice *field = &f->field[p[i].field];
         switch (p[i].field) {
@@ -189,18 +170,18 @@ static bool match(struct slice *rest, const struct piece *p, size_t n, struct xa
             break;
         case XADES_FIELD_ALG:
         case XADES_FIELD_URI:
-            if (!take_until(rest, '"', field) || !is_plain(*field))
+            if (!slice_until(rest, '"', field) || !is_plain(*field))
                 return false;
             break;
         case XADES_FIELD_DATA:
         case XADES_FIELD_PROPERTIES:
         case XADES_FIELD_VALUE:
         case XADES_FIELD_CERT:
-            if (!take_until(rest, '<', field))
+            if (!slice_until(rest, '<', field))
                 return false;
             break;
         default:
-            if (!take_until(rest, '<', field) || !is_plain(*field))
+            if (!slice_until(rest, '<', field) || !is_plain(*field))
                 return false;
         }
     }
@@ -209,12 +190,13 @@ static bool match(struct slice *rest, const struct piece *p, size_t n, struct xa
 
 static bool match_ocsp(struct slice *rest, struct xades_form *f)
 {
-    if (!take(rest, OCSP_LIST, sizeof OCSP_LIST - 1))
+    if (!slice_skip(rest, SLICE_LIT(OCSP_LIST)))
         return false;
     char tag[64];
-    while (f->n_ocsp < XADES_FORM_OCSP_MAX && take(rest, tag, ocsp_tag(f->n_ocsp + 1, tag))) {
-        if (!take_until(rest, '<', &f->ocsp[f->n_ocsp++]) ||
-            !take(rest, OCSP_END, sizeof OCSP_END - 1))
+    while (f->n_ocsp < XADES_FORM_OCSP_MAX &&
+           slice_skip(rest, slice_of(tag, ocsp_tag(f->n_ocsp + 1, tag)))) {
+        if (!slice_until(rest, '<', &f->ocsp[f->n_ocsp++]) ||
+            !slice_skip(rest, SLICE_LIT(OCSP_END)))
             return false;
     }
     return f->n_ocsp > 0;
@@ -225,6 +207,6 @@ bool xades_form_match(struct slice text, struct xades_form *out)
     memset(out, 0, sizeof *out);
     return match(&text, PART(head), out) && match(&text, PART(signed_info), out) &&
            match(&text, PART(middle), out) && match(&text, PART(signed_properties), out) &&
-           take(&text, UNSIGNED, sizeof UNSIGNED - 1) && match_ocsp(&text, out) &&
-           take(&text, TAIL, sizeof TAIL - 1) && text.n == 0;
+           slice_skip(&text, SLICE_LIT(UNSIGNED)) && match_ocsp(&text, out) &&
+           slice_skip(&text, SLICE_LIT(TAIL)) && text.n == 0;
 }

@@ -4,18 +4,7 @@
 #include "evidence/xades_cache.h"
 #include "evidence/xades_signer.h"
 
-#include <stdio.h>
-
 #define RESULT_URI "/sig-hashchainresult.xml"
-
-/* "/message.xml", "/attachment1", … */
-static struct slice part_name(size_t i, char buf[32])
-{
-    if (i == 0)
-        return SLICE_LIT("/message.xml");
-    int n = snprintf(buf, 32, "/attachment%zu", i);
-    return slice_of(buf, (size_t)n);
-}
 
 static int resolve(void *ctx, struct slice uri, enum digest_alg alg, struct digest *out)
 {
@@ -27,8 +16,7 @@ static int resolve(void *ctx, struct slice uri, enum digest_alg alg, struct dige
         return 0;
     }
     for (size_t i = 0; i < m->parts; i++) {
-        char buf[32];
-        if (!slice_eq(uri, part_name(i, buf)))
+        if (!slice_eq_str(uri, hashchain_part_name(i)))
             continue;
         if (m->part[i].alg != alg)
             return ERR_INVALID_REFERENCE;
@@ -41,9 +29,9 @@ static int resolve(void *ctx, struct slice uri, enum digest_alg alg, struct dige
 static int verify_chain(struct arena *a, const struct xades_live *m, struct diag *d)
 {
     struct hashchain_input in[HASHCHAIN_PARTS_MAX];
-    char name[HASHCHAIN_PARTS_MAX][32];
     for (size_t i = 0; i < m->parts; i++)
-        in[i] = (struct hashchain_input){part_name(i, name[i]), true, m->part[i], false};
+        in[i] =
+            (struct hashchain_input){slice_str(hashchain_part_name(i)), true, m->part[i], false};
     struct hashchain_outcome out;
     int rc = hashchain_verify(a, m->result, m->chain, SLICE_LIT("sig-hashchain.xml"), in, m->parts,
                               NULL, NULL, &out, d);
@@ -58,9 +46,7 @@ static int verify_chain(struct arena *a, const struct xades_live *m, struct diag
 static int check_covered(const struct xades *x, const struct xades_live *m, struct diag *d)
 {
     for (size_t i = 0; i < m->parts; i++) {
-        char buf[32], uri[33];
-        struct slice name = part_name(i, buf);
-        snprintf(uri, sizeof uri, "%.*s", SLICE_ARG(name));
+        const char *uri = hashchain_part_name(i);
         if (!xades_references(x, uri))
             return diag_set(d, ERR_MALFORMED_SIGNATURE, "the signature does not cover %s", uri);
     }

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/timeval.h"
 #include "evidence/xades_form.h"
+#include "wire/xml.h"
 
 #define PRINT_MAX (64u << 10)
 #define NAME_MAX_BYTES 4096
@@ -15,29 +16,6 @@ struct fields {
     struct buf memory;
     size_t begin[XADES_FIELDS], end[XADES_FIELDS];
 };
-
-/* Character data as canonical XML has it, which is good in the document too. */
-static void put_text(struct buf *b, struct slice text)
-{
-    for (size_t i = 0; i < text.n; i++) {
-        switch (text.p[i]) {
-        case '&':
-            buf_str(b, "&amp;");
-            break;
-        case '<':
-            buf_str(b, "&lt;");
-            break;
-        case '>':
-            buf_str(b, "&gt;");
-            break;
-        case '\r':
-            buf_str(b, "&#xD;");
-            break;
-        default:
-            buf_byte(b, text.p[i]);
-        }
-    }
-}
 
 /* False for bytes that no XML text can hold. */
 static bool text_is_xml(struct slice text)
@@ -57,7 +35,7 @@ static int put_issuer(struct buf *b, const struct cert *c)
     cert_name_rfc2253(X509_get_issuer_name(c->x509), &name);
     bool good = !name.failed && text_is_xml(buf_view(&name));
     if (good)
-        put_text(b, buf_view(&name));
+        xml_canonical_text(b, buf_view(&name));
     buf_free(&name);
     return good ? 0 : ERR_CANNOT_CREATE_SIGNATURE;
 }

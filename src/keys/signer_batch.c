@@ -39,13 +39,6 @@ struct signer_batch {
     struct buf result, signed_info, value, answer;
 };
 
-static const char *const part_names[SIGNER_PARTS_MAX] = {
-    "/message.xml",  "/attachment1",  "/attachment2",  "/attachment3",
-    "/attachment4",  "/attachment5",  "/attachment6",  "/attachment7",
-    "/attachment8",  "/attachment9",  "/attachment10", "/attachment11",
-    "/attachment12", "/attachment13", "/attachment14", "/attachment15",
-};
-
 struct signer_batch *signer_batch_new(struct signer_keys *keys, size_t batch_max)
 {
     struct signer_batch *b = calloc(1, sizeof *b);
@@ -154,7 +147,7 @@ static int build_tree(struct signer_batch *b, const struct waiting *first, size_
         struct hashchain_message *m = &b->message[i];
         m->n = w->parts;
         for (size_t k = 0; k < w->parts; k++) {
-            m->name[k] = slice_str(part_names[k]);
+            m->name[k] = slice_str(hashchain_part_name(k));
             m->digest[k] = w->part[k];
         }
         buf_reset(&b->chain[i]);

@@ -85,6 +85,8 @@ enum xml_c14n {
 int xml_canonical(const struct xml_node *e, enum xml_c14n how, struct slice inclusive_prefixes,
                   struct buf *out) MUST_USE;
 
+/* Character data as canonical XML has it, which is good in any document too. */
+void xml_canonical_text(struct buf *out, struct slice text);
 /* Appends text with & < > (and " in attributes) escaped; CR as &#13; */
 void xml_escape(struct buf *b, struct slice text);
 void xml_escape_attr(struct buf *b, struct slice text);

@@ -148,11 +148,11 @@ static void put_value(struct buf *out, struct slice v)
     xml_escape_by(out, v, table);
 }
 
-static void put_text(struct buf *out, struct slice v)
+void xml_canonical_text(struct buf *out, struct slice text)
 {
     static const char *const table[XML_ESCAPES] = {
         ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['\r'] = "&#xD;"};
-    xml_escape_by(out, v, table);
+    xml_escape_by(out, text, table);
 }
 
 static void put_name(struct buf *out, struct slice prefix, struct slice local)
@@ -258,7 +258,7 @@ static int put_node(struct canon *c, const struct xml_node *n)
     case XML_ELEMENT:
         return open_element(c, n);
     case XML_TEXT:
-        put_text(c->out, n->text);
+        xml_canonical_text(c->out, n->text);
         return 0;
     case XML_PI:
         buf_str(c->out, "<?");

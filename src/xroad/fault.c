@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "wire/json.h"
 #include "wire/xml.h"
+#include "wire/xml_escape.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,27 +81,9 @@ void fault_prefix(struct fault *f, const char *p)
 /* Text as X-Road escapes it: quotes too. */
 static void escape(struct buf *out, const char *text)
 {
-    for (const char *p = text; *p != 0; p++) {
-        switch (*p) {
-        case '&':
-            buf_str(out, "&amp;");
-            break;
-        case '<':
-            buf_str(out, "&lt;");
-            break;
-        case '>':
-            buf_str(out, "&gt;");
-            break;
-        case '"':
-            buf_str(out, "&quot;");
-            break;
-        case '\'':
-            buf_str(out, "&apos;");
-            break;
-        default:
-            buf_byte(out, (uint8_t)*p);
-        }
-    }
+    static const char *const table[XML_ESCAPES] = {
+        ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\''] = "&apos;"};
+    xml_escape_by(out, slice_str(text), table);
 }
 
 void fault_to_soap(const struct fault *f, struct buf *out)
