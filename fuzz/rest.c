@@ -37,7 +37,7 @@ static void request(struct arena *a, struct slice part, bool must)
 static void response(struct arena *a, struct slice part)
 {
     struct buf again;
-    if (rest_response_parse(a, part, &resp, NULL) != 0)
+    if (rest_response_parse(part, &resp, NULL) != 0)
         return;
     buf_init(&again, 1u << 20);
     rest_response_print(&resp, &again);

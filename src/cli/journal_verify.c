@@ -38,7 +38,7 @@ static int signer_of(struct tally *t, const struct record_message *r, struct id_
     }
     struct rest_response *resp = arena_zalloc(t->a, sizeof *resp);
     struct id_service service;
-    int rc = resp == NULL ? ERR_NOMEM : rest_response_parse(t->a, r->head, resp, t->d);
+    int rc = resp == NULL ? ERR_NOMEM : rest_response_parse(r->head, resp, t->d);
     rc = rc != 0 ? rc : id_service_parse(t->a, resp->service, &service, t->d);
     if (rc == 0)
         *out = service.provider;

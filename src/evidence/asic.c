@@ -190,7 +190,7 @@ static int read_rest_response(struct container *c)
     struct rest_response *r = arena_zalloc(c->arena, sizeof *r);
     if (r == NULL)
         return no_memory(c);
-    int rc = rest_response_parse(c->arena, c->part[PART_MESSAGE], r, c->d);
+    int rc = rest_response_parse(c->part[PART_MESSAGE], r, c->d);
     if (rc == 0)
         rc = id_client_parse(c->arena, r->client, &c->report->client, c->d);
     if (rc == 0)

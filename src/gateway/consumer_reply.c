@@ -51,7 +51,7 @@ static int take_event(struct consumer *c, enum message_event e, struct slice pie
     case MESSAGE_HEAD:
         c->resp_part = arena_dup(c->a, piece);
         digest_of(DIGEST_SHA512, c->resp_part, &c->resp_digest);
-        return rest_response_parse(c->a, c->resp_part, &c->resp, d);
+        return rest_response_parse(c->resp_part, &c->resp, d);
     case MESSAGE_BODY: {
         int rc = body_add(&c->resp_body, piece, d);
         if (rc == ERR_AGAIN)

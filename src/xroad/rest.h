@@ -70,8 +70,7 @@ int rest_response_echo(struct arena *a, const struct rest_request *req,
                        struct diag *d) MUST_USE;
 void rest_response_print(const struct rest_response *r, struct buf *out);
 /* Consumer side; as rest_request_parse. */
-int rest_response_parse(struct arena *a, struct slice part, struct rest_response *out,
-                        struct diag *d) MUST_USE;
+int rest_response_parse(struct slice part, struct rest_response *out, struct diag *d) MUST_USE;
 /* Header lines for the consumer (a Date of the provider is kept), bytes restored. */
 int rest_response_http_headers(const struct rest_response *r, struct buf *out) MUST_USE;
 /* Consumer side: does the answer fit the request? ERR_INCONSISTENT_RESPONSE says which header. */

@@ -96,10 +96,8 @@ static int response_lines(struct slice part, struct rest_response *r, struct dia
     return err == 0 ? rest_lines_headers(rest, r->h, ARRAY_LEN(r->h), &r->n, d) : err;
 }
 
-int rest_response_parse(struct arena *a, struct slice part, struct rest_response *out,
-                        struct diag *d)
+int rest_response_parse(struct slice part, struct rest_response *out, struct diag *d)
 {
-    (void)a;
     int err = response_lines(part, out, d);
     if (err != 0)
         return err;

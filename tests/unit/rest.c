@@ -273,7 +273,7 @@ TEST(response_goes_through_the_peer_and_back)
     CHECK_STR(buf_cstr(&out), "200\r\n\r\nX-Name:\xC3\xA4\r\n" TAIL);
     static struct rest_response got;
     struct slice part = arena_dup(arena, buf_view(&out));
-    CHECK_INT(rest_response_parse(arena, part, &got, &why), 0);
+    CHECK_INT(rest_response_parse(part, &got, &why), 0);
     CHECK_INT(got.status, 200);
     CHECK_INT(rest_response_check(&got, &req, SLICE_LIT("aGFzaA=="), &why), 0);
     buf_reset(&out);
@@ -314,7 +314,7 @@ TEST(faulty_response_parts)
                                       "200\nOK\n" TAIL};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         begin();
-        int err = rest_response_parse(arena, slice_str(bad[i]), &resp, &why);
+        int err = rest_response_parse(slice_str(bad[i]), &resp, &why);
         if (err != ERR_INTERNAL)
             FAIL("case %zu gives %s", i, err_name(err));
     }
@@ -337,7 +337,7 @@ TEST(an_answer_to_another_request_is_noticed)
         buf_reset(&out);
         buf_str(&out, "200\r\nOK\r\n" TAIL);
         buf_str(&out, bad[i].lines); /* the last one counts */
-        CHECK_INT(rest_response_parse(arena, buf_view(&out), &resp, &why), 0);
+        CHECK_INT(rest_response_parse(buf_view(&out), &resp, &why), 0);
         CHECK_INT(rest_response_check(&resp, &req, SLICE_LIT("aGFzaA=="), &why),
                   ERR_INCONSISTENT_RESPONSE);
         if (strncmp(why.text, bad[i].which, strlen(bad[i].which)) != 0)
