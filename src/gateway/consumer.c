@@ -75,7 +75,9 @@ void consumer_pass_fault(struct consumer *c, const struct fault *f)
 void consumer_fail_as(struct consumer *c, const char *phase, const struct diag *d)
 {
     struct fault f;
-    refusal_make(REFUSAL_CONSUMER, phase, d, &f);
+    struct diag placed = *d;
+    refusal_place(&placed, &c->req.client, &c->req.service);
+    refusal_make(REFUSAL_CONSUMER, phase, &placed, &f);
     consumer_pass_fault(c, &f);
 }
 
@@ -241,7 +243,8 @@ static int start_call(struct consumer *c, struct diag *d)
                             .n = n,
                             .tls = c->w->peer_client,
                             .pool_key = pool_key,
-                            .connect_timeout_ms = n > 1 ? HURRY_MS : 0,
+                            .connect_timeout_ms = n > 1 ? HURRY_MS : peer_patience(c->snap),
+                            .response_timeout_ms = c->snap->conf.peer_timeout_ms,
                             .hold_head = true,
                             .repeatable = false};
     c->call = http_call_start(c->w->peers, &t, slice_str(head), &call_events, c);

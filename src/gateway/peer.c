@@ -12,8 +12,7 @@
 
 #define CACHE_MAX 256
 #define CHAIN_MAX MESSAGE_OCSP_MAX
-#define FETCH_TIMEOUT_MS 30000
-#define FETCH_CONNECT_MS 20000
+#define PATIENCE_MS 30000
 #define STALE_MARGIN_MS 5000 /* a response about to end is fetched anew */
 
 /* --- OCSP responses of peers --- */
@@ -206,6 +205,11 @@ int peer_addresses(const struct worker *w, const struct snapshot *s,
         return 0;
     }
     return resting > 0 ? rc : no_address(provider, "a suitable address", d);
+}
+
+int64_t peer_patience(const struct snapshot *s)
+{
+    return s->conf.peer_timeout_ms < PATIENCE_MS ? s->conf.peer_timeout_ms : PATIENCE_MS;
 }
 
 void peer_pool_key(const struct net_addr *a, size_t n, struct buf *out)
@@ -409,8 +413,8 @@ static bool fetch(struct peer_judging *j)
     buf_printf(&head, " HTTP/1.1\r\nHost: %s\r\nAccept: multipart/related\r\n", host);
     struct http_target t = {.addrs = &addr,
                             .n = 1,
-                            .connect_timeout_ms = FETCH_CONNECT_MS,
-                            .response_timeout_ms = FETCH_TIMEOUT_MS};
+                            .connect_timeout_ms = peer_patience(j->s),
+                            .response_timeout_ms = peer_patience(j->s)};
     j->fetch = http_call_start(j->w->providers, &t, buf_view(&head), &ev, j);
     buf_free(&head);
     if (j->fetch == NULL) {

@@ -22,6 +22,9 @@ int peer_addresses(const struct worker *w, const struct snapshot *s,
                    const struct id_client *provider, const struct id_server *wanted,
                    struct net_addr out[PEER_ADDRS_MAX], size_t *n, struct diag *d) MUST_USE;
 
+/* How long another server may take to let us connect, or to give an OCSP response, in ms. */
+int64_t peer_patience(const struct snapshot *s);
+
 /* Appends a name of the set of addresses, whatever their order: connections are pooled under it, so
  * that who asks for one server never gets a connection to another one. */
 void peer_pool_key(const struct net_addr *a, size_t n, struct buf *out);

@@ -51,6 +51,7 @@ static void give_fault(struct http_exchange *x, struct provider *p, const struct
 void provider_fail(struct provider *p, const char *phase, const struct diag *d)
 {
     struct fault f;
+    struct diag placed = *d;
     if (p->over)
         return;
     p->over = true;
@@ -60,7 +61,8 @@ void provider_fail(struct provider *p, const char *phase, const struct diag *d)
     ask_cancel(p->w->ask, p->asked_sign);
     ask_cancel(p->w->ask, p->asked_log);
     p->asked_sign = p->asked_log = 0;
-    refusal_make(REFUSAL_PROVIDER, phase, d, &f);
+    refusal_place(&placed, &p->req.client, &p->req.service);
+    refusal_make(REFUSAL_PROVIDER, phase, &placed, &f);
     give_fault(p->x, p, &f);
 }
 
@@ -358,12 +360,20 @@ static int check_registered(struct provider *p, struct diag *d)
     if (conn_peer_chain(http_exchange_conn(p->x), der, 1) == 0)
         return diag_set(d, ERR_SSL_AUTH, "the peer showed no TLS certificate");
     struct cert *c = cert_parse(der[0], d);
-    bool known = c != NULL && globalconf_auth_cert_known(p->snap->gc, c);
+    struct buf name;
+    if (c == NULL)
+        return diag_set(d, ERR_SSL_AUTH, "the peer's TLS certificate cannot be read");
+    bool known = globalconf_auth_cert_known(p->snap->gc, c);
+    buf_init(&name, 4096);
+    cert_name_rfc2253(X509_get_subject_name(c->x509), &name);
     cert_free(c);
-    return known ? 0
-                 : diag_set(d, ERR_SSL_AUTH,
-                            "The peer's authentication certificate is not registered at any "
-                            "security server");
+    int rc = known ? 0
+                   : diag_set(d, ERR_SSL_AUTH,
+                              "The peer's authentication certificate %s is not registered at any "
+                              "security server",
+                              buf_cstr(&name));
+    buf_free(&name);
+    return rc;
 }
 
 static void refuse_early(struct http_exchange *x, int code, const char *text)

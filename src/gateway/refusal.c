@@ -1,5 +1,6 @@
 #include "gateway/refusal.h"
 #include "base/err.h"
+#include "gateway/advice.h"
 #include "gateway/worker.h"
 #include "proc/report.h"
 #include "xroad/trust.h"
@@ -22,10 +23,25 @@ void refusal_make(const char *side, const char *phase, const struct diag *d, str
     char uuid[37];
     worker_uuid(uuid);
     fault_make(f, phase == NULL ? "" : cause(phase, d), d, uuid);
+    advice_add(f, side, phase, d->code);
     if (phase != NULL)
         fault_prefix(f, phase);
     fault_prefix(f, side);
     report_diag(REPORT_WARN, f->code, uuid, d);
+}
+
+void refusal_place(struct diag *d, const struct id_client *client, const struct id_service *service)
+{
+    struct buf who, what;
+    if (d->where[0] != 0 || client->instance.n == 0 || service->code.n == 0)
+        return;
+    buf_init(&who, 2048);
+    buf_init(&what, 4096);
+    id_client_short(&who, client);
+    id_service_short(&what, service);
+    diag_where(d, "%s to %s", buf_cstr(&who), buf_cstr(&what));
+    buf_free(&who);
+    buf_free(&what);
 }
 
 const char *refusal_reading(int code)

@@ -6,6 +6,7 @@
 #define SILD_GATEWAY_REFUSAL_H
 
 #include "xroad/fault.h"
+#include "xroad/id.h"
 
 #define REFUSAL_CONSUMER "server.clientproxy"
 #define REFUSAL_PROVIDER "server.serverproxy"
@@ -15,9 +16,15 @@
 /*
  * side: one of the two. phase: what was being done ("logging_failed"), NULL for nothing special; in
  * the phases REFUSAL_TLS and REFUSAL_SIGNATURE the code also says whether a certificate's path
- * (trust_code_prefix) or a hash chain (d->rule) was at fault. Draws a uuid and reports the fault.
+ * (trust_code_prefix) or a hash chain (d->rule) was at fault. The text ends with the next step for
+ * a person (gateway/advice.h). Draws a uuid and reports the fault.
  */
 void refusal_make(const char *side, const char *phase, const struct diag *d, struct fault *f);
+
+/* Names the exchange ("CLIENT to SERVICE") where nothing more exact is named; ids that were not
+ * read yet name nothing. */
+void refusal_place(struct diag *d, const struct id_client *client,
+                   const struct id_service *service);
 
 /* The phase of an error while a peer's message is read: service_failed, and NULL for broken MIME
  * and for parts that are missed only when all is read. */

@@ -26,6 +26,8 @@ const struct conf_rule serverconf_rules[] = {
     S("gateway", "workers", CONF_NUMBER, false, "2", "worker processes, one a core"),
     S("gateway", "config_interval", CONF_DURATION, false, "60s",
       "how often the global configuration is fetched"),
+    S("gateway", "peer_timeout", CONF_DURATION, false, "5m",
+      "longest wait for another security server's next bytes"),
     S("gateway", "federations", CONF_TEXT, false, "none",
       "federated instances that are known too: none, all, or a comma list"),
     S("gateway", "min_peer_version", CONF_TEXT, false, NULL,
@@ -153,6 +155,7 @@ static int read_gateway(struct builder *b)
     o->min_peer_version = conf_text(c, s, "min_peer_version");
     if (o->min_peer_version.n > 0 && !peer_version_parse(o->min_peer_version, &oldest))
         return bad(b, s->line, "min_peer_version must be like 7.6.0", o->min_peer_version);
+    o->peer_timeout_ms = conf_number(c, s, "peer_timeout");
     o->config_interval_ms = conf_number(c, s, "config_interval");
     int64_t peer_port = conf_number(c, s, "peer_port"), ocsp_port = conf_number(c, s, "ocsp_port");
     int64_t workers = conf_number(c, s, "workers");

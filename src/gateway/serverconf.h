@@ -91,6 +91,7 @@ struct serverconf {
     struct slice http, https, peer, ocsp; /* host:port; https may be empty */
     uint16_t peer_port, ocsp_port;        /* where other servers listen */
     int workers;
+    int64_t peer_timeout_ms;       /* longest wait for another server's next bytes */
     int64_t config_interval_ms;    /* how often the global configuration is fetched */
     struct slice min_peer_version; /* empty: any */
     struct slice federations;      /* "none", "all", or instances with commas between */

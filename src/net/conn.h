@@ -48,7 +48,7 @@ void conn_resume(struct conn *c);
  * each call, and does not run while we do not read and have nothing to write. */
 void conn_idle_timeout(struct conn *c, int64_t ms);
 /* Flushes, says end, then on_close; what the peer still sends is dropped for a while, so that it
- * can read the answer. */
+ * can read the answer; who goes on for long, or sends more than 32 MiB, is cut off. */
 void conn_shutdown(struct conn *c);
 void conn_abort(struct conn *c); /* at once (TCP: reset); on_close comes in this or the next turn */
 /* Replaces callbacks and context (a pooled connection changes hands); ev NULL: nobody listens. */

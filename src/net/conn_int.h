@@ -39,6 +39,7 @@ struct conn {
     struct loop_timer *timer;
     int64_t timer_at, active_at, limit_at; /* limit_at: end of the present state; 0: none */
     int64_t idle_ms;
+    uint64_t dropped; /* bytes received after our end */
     struct diag why;
     void *verdict;
     void (*verdict_free)(void *);

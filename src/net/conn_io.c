@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #define ENCRYPT_MAX (64u << 10) /* plain bytes made into records before they are sent */
+#define DROPPED_MAX (32u << 20) /* bytes that a peer may send after our end */
 #define KEEP_CAP (32u << 10)    /* an empty queue larger than this gives its memory back */
 
 /* --- sending --- */
@@ -206,6 +207,10 @@ void conn_io_receive(struct conn *c)
         return;
     }
     c->active_at = loop_mono_ms(c->loop);
+    if (c->state >= CONN_CLOSING && (c->dropped += (uint64_t)n) > DROPPED_MAX) {
+        conn_die(c, &(struct diag){0}); /* it does not listen, it floods */
+        return;
+    }
     if (c->state == CONN_LINGER)
         return;
     if (c->stream != NULL) {

@@ -126,13 +126,15 @@ static void link_close(struct http_link *k)
 static void refuse(struct http_link *k, int status, const struct diag *d)
 {
     struct http_exchange *x = k->x;
-    char line[sizeof d->text + sizeof d->where + sizeof d->rule + 16];
+    static const char step[] = ". Next step: mend the client, or the proxy before it, and send the "
+                               "request again\n";
+    char line[sizeof d->text + sizeof d->where + sizeof d->rule + 16 + sizeof step];
     if (x->responded) { /* too late for a word */
         http_abort(x);
         return;
     }
-    diag_print(d, line, sizeof line - 1);
-    strcat(line, "\n");
+    diag_print(d, line, sizeof line - sizeof step);
+    strcat(line, step);
     http_close_after(x);
     http_reply(x, status, "text/plain; charset=utf-8", SLICE_NONE, slice_str(line));
     x->aborted = true; /* for the handler: the request never came whole */

@@ -33,10 +33,13 @@ struct judge {
     int64_t at_ms, valid_until_ms;
 };
 
-static int not_approved(struct diag *d)
+static int not_approved(const struct cert *c, struct diag *d)
 {
-    return diag_set(d, ERR_INTERNAL,
-                    "Certificate is not issued by approved certification service provider.");
+    char name[NAME_MAX_TEXT];
+    name_of(c, name);
+    diag_set(d, ERR_INTERNAL,
+             "Certificate is not issued by approved certification service provider.");
+    return diag_where(d, "certificate %s", name);
 }
 
 /* The first response for this certificate must be good. */
@@ -55,6 +58,10 @@ static int judge_ocsp(struct judge *j, const struct cert *c, const struct cert *
         int err = ocsp_verify(j->ocsp[i], c, issuer, j->at_ms, &trust, &until, responder, d);
         if (until < j->valid_until_ms)
             j->valid_until_ms = until;
+        if (err != 0) {
+            name_of(c, name);
+            diag_where(d, "certificate %s", name);
+        }
         return err;
     }
     name_of(c, name);
@@ -122,7 +129,7 @@ int trust_auth_chain(const struct globalconf *g, struct slice instance, struct c
     if (anchor == NULL)
         anchor = globalconf_ca(g, instance, chain[n - 1]->issuer);
     if (anchor == NULL)
-        return not_approved(d);
+        return not_approved(chain[0], d);
     int err = cert_is_authentication(chain[0], &is_auth, d);
     if (err != 0)
         return err;
@@ -185,7 +192,7 @@ int trust_sign_cert(const struct globalconf *g, const struct id_client *sender, 
         return err;
     const struct globalconf_ca *anchor = globalconf_ca(g, sender->instance, cert->issuer);
     if (anchor == NULL)
-        return not_approved(d);
+        return not_approved(cert, d);
     err = judge_member(anchor, cert, sender, d);
     if (err == 0)
         err = judge_path(&j, cert, extra, n_extra, anchor->cert, responder, d);
