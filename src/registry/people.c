@@ -10,6 +10,8 @@
     "a.id, a.county, a.municipality, a.settlement, a.street, a.house, a.apartment, a.postal_code"
 
 enum statement {
+    BEGIN,
+    END,
     PERSON,
     RELATIVE,
     PARTNER,
@@ -21,6 +23,8 @@ enum statement {
 };
 
 static const char *const sql[STATEMENTS] = {
+    [BEGIN] = "BEGIN",
+    [END] = "END",
     [PERSON] = "SELECT p.code, p.given_name, p.surname, p.sex, p.birth_date, p.death_date,"
                " p.birth_place, p.native_language, p.resident_since, " ADDRESS
                " FROM person p LEFT JOIN address a ON a.id = p.address WHERE p.code = ?1",
@@ -279,7 +283,7 @@ static int write_children(struct people *p, struct json_out *j, struct slice cod
     return rc;
 }
 
-int people_family(struct people *p, struct slice code, struct buf *out, struct diag *d)
+static int write_family(struct people *p, struct slice code, struct buf *out, struct diag *d)
 {
     struct db_stmt *s = p->st[RELATIVE];
     char mother[16] = "", father[16] = "";
@@ -310,6 +314,21 @@ int people_family(struct people *p, struct slice code, struct buf *out, struct d
     else
         out->n = start;
     return finish(s, out, rc, d);
+}
+
+/* In one read transaction: the family of one moment, and the database is locked once, not for each
+ * relative. */
+int people_family(struct people *p, struct slice code, struct buf *out, struct diag *d)
+{
+    size_t start = out->n;
+    int rc = db_run(p->st[BEGIN], d);
+    if (rc != 0)
+        return rc;
+    rc = write_family(p, code, out, d);
+    int ended = db_run(p->st[END], rc == 0 ? d : NULL);
+    if (rc == 0 && ended != 0)
+        out->n = start;
+    return rc != 0 ? rc : ended;
 }
 
 int people_address(struct people *p, int64_t id, struct buf *out, struct diag *d)
