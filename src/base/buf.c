@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -29,7 +28,7 @@ void buf_reset(struct buf *b)
     b->failed = false;
 }
 
-uint8_t *buf_room(struct buf *b, size_t n)
+uint8_t *buf_grow(struct buf *b, size_t n)
 {
     if (b->failed)
         return NULL;
@@ -38,43 +37,19 @@ uint8_t *buf_room(struct buf *b, size_t n)
         return NULL;
     }
     size_t need = b->n + n + 1; /* one more for buf_cstr */
-    if (need > b->cap) {
-        size_t cap = b->cap < 64 ? 64 : b->cap;
-        while (cap < need)
-            cap *= 2;
-        uint8_t *p = realloc(b->p, cap);
-        if (p == NULL) {
-            b->failed = true;
-            return NULL;
-        }
-        b->p = p;
-        b->cap = cap;
+    size_t cap = b->cap < 64 ? 64 : b->cap;
+    while (cap < need)
+        cap *= 2;
+    if (cap - 1 > b->max)
+        cap = b->max + 1;
+    uint8_t *p = realloc(b->p, cap);
+    if (p == NULL) {
+        b->failed = true;
+        return NULL;
     }
+    b->p = p;
+    b->cap = cap;
     return b->p + b->n;
-}
-
-void buf_add(struct buf *b, const void *p, size_t n)
-{
-    uint8_t *to = buf_room(b, n);
-    if (to == NULL || n == 0)
-        return;
-    memcpy(to, p, n);
-    b->n += n;
-}
-
-void buf_slice(struct buf *b, struct slice s)
-{
-    buf_add(b, s.p, s.n);
-}
-
-void buf_str(struct buf *b, const char *s)
-{
-    buf_add(b, s, strlen(s));
-}
-
-void buf_byte(struct buf *b, uint8_t c)
-{
-    buf_add(b, &c, 1);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)

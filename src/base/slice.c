@@ -1,27 +1,8 @@
 #include "base/slice.h"
 
-#include <string.h>
-
 static uint8_t lower(uint8_t c)
 {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-}
-
-struct slice slice_str(const char *s)
-{
-    if (s == NULL)
-        return SLICE_NONE;
-    return slice_of(s, strlen(s));
-}
-
-bool slice_eq(struct slice a, struct slice b)
-{
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-bool slice_eq_str(struct slice a, const char *s)
-{
-    return slice_eq(a, slice_str(s));
 }
 
 bool slice_ieq(struct slice a, struct slice b)
@@ -82,20 +63,6 @@ size_t slice_find_slice(struct slice a, struct slice needle)
         return SIZE_MAX;
     const uint8_t *q = memmem(a.p, a.n, needle.p, needle.n);
     return q == NULL ? SIZE_MAX : (size_t)(q - a.p);
-}
-
-struct slice slice_sub(struct slice a, size_t from, size_t n)
-{
-    if (from > a.n)
-        from = a.n;
-    if (n > a.n - from)
-        n = a.n - from;
-    return slice_of(a.n == 0 ? a.p : a.p + from, n);
-}
-
-struct slice slice_from(struct slice a, size_t from)
-{
-    return slice_sub(a, from, a.n);
 }
 
 static bool is_blank(uint8_t c)

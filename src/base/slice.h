@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct slice {
     const uint8_t *p;
@@ -27,10 +28,21 @@ static inline struct slice slice_of(const void *p, size_t n)
 }
 
 /* The text of a C string, without its zero; NULL gives the empty slice. */
-struct slice slice_str(const char *s);
+static inline struct slice slice_str(const char *s)
+{
+    return s == NULL ? SLICE_NONE : slice_of(s, strlen(s));
+}
 
-bool slice_eq(struct slice a, struct slice b);
-bool slice_eq_str(struct slice a, const char *s);
+static inline bool slice_eq(struct slice a, struct slice b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool slice_eq_str(struct slice a, const char *s)
+{
+    return slice_eq(a, slice_str(s));
+}
+
 /* Equal but for the case of ASCII letters. */
 bool slice_ieq_str(struct slice a, const char *s);
 bool slice_ieq(struct slice a, struct slice b);
@@ -46,9 +58,21 @@ size_t slice_find(struct slice a, char c);
 size_t slice_find_slice(struct slice a, struct slice needle);
 
 /* Bytes from..from+n, cut to what is there. */
-struct slice slice_sub(struct slice a, size_t from, size_t n);
+static inline struct slice slice_sub(struct slice a, size_t from, size_t n)
+{
+    if (from > a.n)
+        from = a.n;
+    if (n > a.n - from)
+        n = a.n - from;
+    return slice_of(a.n == 0 ? a.p : a.p + from, n);
+}
+
 /* All bytes from `from` on. */
-struct slice slice_from(struct slice a, size_t from);
+static inline struct slice slice_from(struct slice a, size_t from)
+{
+    return slice_sub(a, from, a.n);
+}
+
 /* Without blanks and tabs, CR and LF at both ends. */
 struct slice slice_trim(struct slice a);
 

@@ -34,7 +34,8 @@ struct ask {
     struct ipc *key, *log;
     struct map *open; /* number -> question */
     uint64_t next;
-    struct buf frame; /* reused for every question */
+    struct buf frame;                   /* reused for every question */
+    struct digest logged[RECORD_SLOTS]; /* of the documents that the log has in its slots */
     struct loop_timer *sweep;
 };
 
@@ -217,6 +218,7 @@ void ask_connect_log(struct ask *a, int fd)
     static const struct ipc_events ev = {.on_frame = on_log_frame, .on_close = on_line_closed};
     ipc_free(a->log);
     a->log = ipc_new(a->loop, fd, 0, &ev, a);
+    memset(a->logged, 0, sizeof a->logged);
 }
 
 static struct question *question_new(struct ask *a, enum kind kind, void *ctx)
@@ -270,11 +272,18 @@ uint64_t ask_log(struct ask *a, const struct record_message *m, int body_fd, ask
                  void *ctx, struct diag *d)
 {
     struct question *q = question_new(a, ASK_LOG, ctx);
+    struct record_message once = *m;
+    struct digest *slot = &a->logged[record_slot(m)];
     if (q != NULL)
         q->cb.logged = cb;
+    if (slot->n > 0 && digest_eq(slot, &m->signature_hash))
+        once.signature = SLICE_NONE;
     buf_reset(&a->frame);
-    record_message_put(&a->frame, m);
-    return put(a, a->log, q, FRAME_LOG, body_fd >= 0 ? FRAME_F_BODY_FD : 0, body_fd, d);
+    record_message_put(&a->frame, &once);
+    uint64_t number = put(a, a->log, q, FRAME_LOG, body_fd >= 0 ? FRAME_F_BODY_FD : 0, body_fd, d);
+    if (number != 0)
+        *slot = m->signature_hash;
+    return number;
 }
 
 uint64_t ask_spool(struct ask *a, ask_spooled cb, void *ctx, struct diag *d)

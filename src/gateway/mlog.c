@@ -30,6 +30,12 @@ struct waiting {
     struct digest hash;
 };
 
+/* The documents that a worker sent last (record_slot). */
+struct slots {
+    struct buf document[RECORD_SLOTS];
+    struct digest hash[RECORD_SLOTS];
+};
+
 struct mlog {
     struct group_self *self;
     struct loop *loop;
@@ -37,6 +43,7 @@ struct mlog {
     struct journal *journal;
     struct snapshot *snap;
     struct ipc *worker[WORKERS_MAX];
+    struct slots slots[WORKERS_MAX];
     struct blobs *blobs;
     struct pieces *pieces;
     struct stamping *stamping;
@@ -171,11 +178,49 @@ static int append(struct mlog *m, struct record_message *r, uint64_t *seq, struc
     return rc;
 }
 
+/* Also before the first use. */
+static void slots_empty(struct slots *s)
+{
+    for (size_t i = 0; i < RECORD_SLOTS; i++) {
+        s->document[i].max = JOURNAL_RECORD_MAX;
+        buf_free(&s->document[i]);
+        s->hash[i].n = 0;
+    }
+}
+
+static struct slots *slots_of(struct mlog *m, const struct ipc *line)
+{
+    size_t i = 0;
+    while (i + 1 < WORKERS_MAX && m->worker[i] != line)
+        i++;
+    return &m->slots[i];
+}
+
+/* Puts the record's document into its slot, or takes it from there. */
+static int share_document(struct slots *s, struct record_message *r, struct diag *d)
+{
+    struct buf *document = &s->document[record_slot(r)];
+    struct digest *hash = &s->hash[record_slot(r)];
+    if (r->signature.n > 0) {
+        buf_reset(document);
+        buf_slice(document, r->signature);
+        *hash = r->signature_hash;
+        if (document->failed)
+            hash->n = 0;
+        return 0;
+    }
+    if (hash->n == 0 || !digest_eq(hash, &r->signature_hash))
+        return diag_set(d, ERR_INTERNAL, "a message record came without its signature");
+    r->signature = buf_view(document);
+    return 0;
+}
+
 static int take_record(struct mlog *m, struct ipc *line, const struct ipc_frame *f, struct diag *d)
 {
     struct record_message r;
     uint64_t seq;
     int rc = record_message_get(f->body, &r, d);
+    rc = rc != 0 ? rc : share_document(slots_of(m, line), &r, d);
     rc = rc != 0 ? rc : stamping_may_log(m->stamping, d);
     if (rc == 0 && r.id.n > 255)
         rc = diag_set(d, ERR_DATABASE, "X-Road-Id is longer than 255 bytes");
@@ -266,6 +311,7 @@ static void on_peer(void *ctx, const char *name, int fd)
     }
     if (m->worker[i] != NULL)
         on_worker_closed(m, m->worker[i]);
+    slots_empty(&m->slots[i]);
     m->worker[i] = ipc_new(m->loop, fd, 0, &worker_events, m);
 }
 
@@ -373,8 +419,10 @@ int mlog_run(struct group_self *self, const char *config_path)
     stamping_free(m->stamping);
     pieces_free(m->pieces);
     blobs_free(m->blobs);
-    for (size_t i = 0; i < WORKERS_MAX; i++)
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
         ipc_free(m->worker[i]);
+        slots_empty(&m->slots[i]);
+    }
     journal_close(m->journal);
     snapshot_unref(m->snap);
     buf_free(&m->payload);

@@ -47,8 +47,9 @@ void record_message_put(struct buf *b, const struct record_message *m)
     wr_var(b, m->head);
     wr_var(b, m->result);
     wr_var(b, m->chain);
-    wr_u32(b, m->n_pieces == 0 ? 1 : (uint32_t)m->n_pieces);
-    if (m->n_pieces == 0) {
+    bool whole = m->n_pieces == 0 && m->signature.n > 0;
+    wr_u32(b, whole ? 1 : (uint32_t)m->n_pieces);
+    if (whole) {
         wr_u8(b, PIECE_INLINE);
         wr_var(b, m->signature);
     }

@@ -57,14 +57,25 @@ struct record_message {
     struct digest signature_hash, body_hash;
     uint64_t body_size;
     struct slice id, request_id, party, head, result, chain;
-    struct slice signature; /* on the way to the log: the whole document, in one inline piece */
+    /* On the way to the log: the whole document, in one inline piece; without any piece, the
+     * document that came last in the record's slot. */
+    struct slice signature;
     struct record_piece piece[RECORD_PIECES_MAX];
     size_t n_pieces;
     struct slice sealed_body;
 };
-/* Encodes with m->piece, or, when n_pieces is 0, with m->signature as one inline piece. */
+/* Encodes with m->piece, or, when n_pieces is 0, with m->signature as one inline piece, or none
+ * when that is empty. */
 void record_message_put(struct buf *b, const struct record_message *m);
 int record_message_get(struct slice payload, struct record_message *out, struct diag *d) MUST_USE;
+
+/* The messages of a batch share one signature document and come one after the other: between worker
+ * and log it travels once. Each end remembers the last one of a side and direction. */
+#define RECORD_SLOTS 4
+static inline size_t record_slot(const struct record_message *m)
+{
+    return (m->side == RECORD_PROVIDER ? 2u : 0u) + m->response;
+}
 
 /*
  * Cuts a signature document into inline pieces and candidates for blobs, in order: what differs

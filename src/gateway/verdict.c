@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define VERDICTS_MAX 8
+#define KEY_MAX (1u << 20) /* bytes */
 
 struct verdict {
     uint64_t generation;
@@ -19,17 +20,27 @@ struct verdicts {
 void verdict_key(const struct id_client *id, const struct slice *extra, size_t n,
                  struct digest *key)
 {
-    struct buf b;
-    buf_init(&b, 1u << 20);
+    /* The same members ask again and again: bytes are compared with the last ones before they are
+     * digested. */
+    static struct {
+        struct buf bytes[2];
+        size_t at;
+        struct digest key;
+    } last = {.bytes = {{.max = KEY_MAX}, {.max = KEY_MAX}}};
+    struct buf *b = &last.bytes[1 - last.at];
+    buf_reset(b);
     /* Each part with its length: a member's code may hold what separates parts in a text. */
-    wr_var(&b, id->instance);
-    wr_var(&b, id->member_class);
-    wr_var(&b, id->member_code);
-    wr_var(&b, id->subsystem);
+    wr_var(b, id->instance);
+    wr_var(b, id->member_class);
+    wr_var(b, id->member_code);
+    wr_var(b, id->subsystem);
     for (size_t i = 0; i < n; i++)
-        wr_var(&b, extra[i]);
-    digest_of(DIGEST_SHA256, buf_view(&b), key);
-    buf_free(&b);
+        wr_var(b, extra[i]);
+    if (last.key.n == 0 || !slice_eq(buf_view(b), buf_view(&last.bytes[last.at]))) {
+        digest_of(DIGEST_SHA256, buf_view(b), &last.key);
+        last.at = 1 - last.at;
+    }
+    *key = last.key;
 }
 
 void verdict_remember(struct conn *c, uint64_t generation, const struct digest *key,

@@ -64,12 +64,17 @@ struct slice rest_lines_widen(struct arena *a, struct slice v)
 /* The reverse. Values were checked when they came in: nothing past U+00FF. */
 static void narrow(struct slice v, struct buf *out)
 {
+    uint8_t *to = buf_room(out, v.n);
+    size_t n = 0;
+    if (to == NULL)
+        return;
     for (size_t i = 0; i < v.n; i++) {
         uint8_t c = v.p[i];
         if (c >= 0x80 && i + 1 < v.n)
             c = (uint8_t)((c & 3) << 6 | (v.p[++i] & 0x3F));
-        buf_byte(out, c);
+        to[n++] = c;
     }
+    out->n += n;
 }
 
 bool rest_lines_is_value(struct slice v)

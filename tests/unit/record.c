@@ -63,6 +63,29 @@ TEST(a_record_cut_anywhere_is_corrupt)
     buf_free(&b);
 }
 
+/* The messages of a batch share one document, which travels to the log with the first of them. */
+TEST(a_record_may_leave_its_document_out)
+{
+    struct record_message m = sample(), got;
+    struct buf b;
+    struct diag d = {0};
+    size_t slot[RECORD_SLOTS] = {0};
+    buf_init(&b, 1u << 20);
+    m.signature = SLICE_NONE;
+    record_message_put(&b, &m);
+    CHECK_INT(record_message_get(buf_view(&b), &got, &d), 0);
+    CHECK(got.signature.n == 0 && got.n_pieces == 0);
+    CHECK(digest_eq(&got.signature_hash, &m.signature_hash));
+    buf_free(&b);
+    for (int i = 0; i < RECORD_SLOTS; i++) {
+        m.side = i & 1 ? RECORD_PROVIDER : RECORD_CONSUMER;
+        m.response = i & 2;
+        slot[record_slot(&m)]++;
+    }
+    for (size_t i = 0; i < RECORD_SLOTS; i++)
+        CHECK_INT(slot[i], 1);
+}
+
 /* The worked example's documents: what differs stays inline, and nothing is lost. */
 TEST(shared_parts_of_a_signature_document_are_cut_out)
 {

@@ -418,7 +418,7 @@ static void check_result(const struct signer_message *m, struct slice body, uint
         struct hashchain_input in[SIGNER_PARTS_MAX];
         struct hashchain_outcome out;
         struct diag d = {0};
-        char names[SIGNER_PARTS_MAX][16];
+        char names[SIGNER_PARTS_MAX][40];
         for (size_t i = 0; i < m->parts; i++) {
             snprintf(names[i], sizeof names[i], i == 0 ? "/message.xml" : "/attachment%zu", i);
             in[i] = (struct hashchain_input){slice_str(names[i]), true, m->part[i], false};
