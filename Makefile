@@ -67,12 +67,15 @@ bench: deps-test
 fuzz: deps-test build-fuzz/build.ninja
 	@fuzz/run --seconds $(SECONDS_EACH) $(FUZZ)
 
-# Peers and validators that we did not write.
+# Against X-Road itself, where it was built: see tests/interop/README.
 interop: deps-test
 	@if [ -z "$(XROAD_PEER)" ]; then \
-	    echo "interop: SKIPPED: no peer. XROAD_PEER=https://HOST names an X-Road Security Server."; \
+	    echo "interop: SKIPPED: no peer. XROAD_PEER=DIR names a folder with X-Road's programs: tests/interop/README"; \
+	elif [ ! -d "$(XROAD_PEER)/bin" ]; then \
+	    echo "interop: there is no $(XROAD_PEER)/bin; see tests/interop/README" >&2; exit 1; \
 	else \
-	    $(MAKE) --no-print-directory normal && tests/run tests/interop; \
+	    $(MAKE) --no-print-directory normal && \
+	    XROAD_PEER="$(abspath $(XROAD_PEER))" SILD=$(CURDIR)/build/sild SILD_BUILD=$(CURDIR)/build tests/run tests/interop; \
 	fi
 
 lint: deps-test
