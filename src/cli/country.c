@@ -27,7 +27,8 @@
     "\n"                                                                                           \
     "[log]\n"                                                                                      \
     "time_stamping = http://127.0.1.2:8899/\n"                                                     \
-    "stamp_interval = 1s\n"
+    "stamp_interval = 1s\n"                                                                        \
+    "stamp_failure = 20s\n" /* times are short here, so that one sees what happens */
 
 const struct country_role country_roles[COUNTRY_ROLES] = {
     [COUNTRY_TRUST] = {"trust", "trust", "OCSP 127.0.1.2:8888, time-stamps 127.0.1.2:8899",
@@ -47,7 +48,9 @@ const struct country_role country_roles[COUNTRY_ROLES] = {
                            "instance = SILD\n"
                            "listen = 127.0.1.1:4080\n"
                            "address = 127.0.1.1\n"
-                           "url = http://127.0.1.1:4080\n"},
+                           "url = http://127.0.1.1:4080\n"
+                           "interval = 10s\n"
+                           "expire = 45s\n"},
     [COUNTRY_POPULATION] = {"registry", "population", "http://127.0.1.21:9001/openapi.json",
                             "# The population register.\n"
                             "[registry]\n"

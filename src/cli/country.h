@@ -8,8 +8,10 @@
 #include <stddef.h>
 
 #define COUNTRY_INSTANCE "SILD"
-#define COUNTRY_CLIENT "SILD/GOV/70000002/insurance" /* who asks, unless told otherwise */
-#define COUNTRY_CONSUMER "http://127.0.1.12:8080"    /* its gateway */
+#define COUNTRY_CLIENT "SILD/GOV/70000002/insurance"           /* who asks, unless told otherwise */
+#define COUNTRY_SERVICE "SILD/GOV/70000001/population/persons" /* what it asks */
+#define COUNTRY_SOCKET "up.sock" /* commands to sild up, below the country's folder */
+#define COUNTRY_CONSUMER "http://127.0.1.12:8080" /* its gateway */
 
 struct country_role {
     const char *role, *name, *shows; /* shows: what is to be found where */

@@ -1,6 +1,7 @@
 #include "cli/down.h"
 #include "base/err.h"
 #include "cli/launch.h"
+#include "cli/up.h"
 #include "proc/command.h"
 
 #include <fcntl.h>
@@ -29,12 +30,13 @@ static pid_t running(const char *dir)
 
 int cli_down(int argc, char **argv)
 {
-    const char *dir = "./country.d";
+    const char *dir = "./country.d", *role = NULL;
     const struct opt opts[] = {
         {"--dir", "DIR", "where the country lives (./country.d)", &dir, NULL},
+        {"--role", "NAME", "stop only this role", &role, NULL},
         {NULL, NULL, NULL, NULL, NULL},
     };
-    const struct opt_command cmd = {.usage = "sild down [--dir DIR]",
+    const struct opt_command cmd = {.usage = "sild down [--dir DIR] [--role NAME]",
                                     .text = "Stops the demonstration country in order.",
                                     .opts = opts};
     struct diag d = {0};
@@ -42,6 +44,8 @@ int cli_down(int argc, char **argv)
     int code;
     if (!command_parse("down", &cmd, argc, argv, args, &code))
         return code;
+    if (role != NULL)
+        return up_tell("down", dir, "stop", role);
     pid_t pid = running(dir);
     if (pid <= 0) {
         printf("no country is running in %s\n", dir);

@@ -1,5 +1,6 @@
 #include "cli/launch.h"
 #include "base/err.h"
+#include "base/timeval.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,6 +41,23 @@ static int open_notify(struct launch *l)
     return fd;
 }
 
+/* As systemd's EnvironmentFile: lines NAME=VALUE, "#" starts a comment line. */
+static void read_environment(const char *path)
+{
+    char line[4096];
+    FILE *f = fopen(path, "re");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        char *eq = strchr(line, '=');
+        line[strcspn(line, "\n")] = 0;
+        if (line[0] == '#' || eq == NULL)
+            continue;
+        *eq = 0;
+        setenv(line, eq + 1, 1);
+    }
+    if (f != NULL)
+        fclose(f);
+}
+
 static void become(const struct launch *l)
 {
     int log = open(l->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
@@ -51,6 +69,7 @@ static void become(const struct launch *l)
     dup2(log, 2);
     setsid(); /* Ctrl-C reaches the starter alone, which stops all in order */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    read_environment(l->env_path);
     setenv("NOTIFY_SOCKET", l->notify_path, 1);
     execl("/proc/self/exe", "sild", l->role, "--config", l->config, (char *)NULL);
     _exit(3);
@@ -146,6 +165,28 @@ void launch_stop(struct launch *l, int64_t timeout_ms)
         }
         usleep(5000);
     }
+    l->pid = 0;
+}
+
+void launch_ended(struct launch *l, int status)
+{
+    char time_text[TIMEVAL_TEXT], how[64], line[512];
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    timeval_print_iso((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, true, time_text);
+    if (WIFSIGNALED(status))
+        snprintf(how, sizeof how, "by signal %d", WTERMSIG(status));
+    else
+        snprintf(how, sizeof how, "with exit code %d", WEXITSTATUS(status));
+    int n = snprintf(line, sizeof line,
+                     "{\"time\":\"%s\",\"level\":\"error\",\"role\":\"up\",\"event\":\"ended\","
+                     "\"text\":\"%s ended %s\"}\n",
+                     time_text, l->name, how);
+    int log = open(l->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (log < 0 || write(log, line, (size_t)n) != n)
+        fprintf(stderr, "sild up: %s cannot be written\n", l->log_path);
+    if (log >= 0)
+        close(log);
     l->pid = 0;
 }
 

@@ -4,6 +4,8 @@
 #include "cli/country.h"
 #include "cli/found.h"
 #include "cli/launch.h"
+#include "net/loop.h"
+#include "proc/control.h"
 #include "proc/command.h"
 #include "proc/fs.h"
 #include "proc/group.h"
@@ -22,12 +24,22 @@
 #define PATH_CAP 1400
 #define READY_MS 20000
 #define STOP_MS 8000
+#define LOOK_MS 100
+#define ROLE_MS 40000 /* to start or stop one role */
 
 struct country {
     const char *dir;
     struct launch role[COUNTRY_ROLES];
     char config[COUNTRY_ROLES][PATH_CAP], log[COUNTRY_ROLES][PATH_CAP];
+    char env[COUNTRY_ROLES][PATH_CAP];
     int lock;
+    struct loop *loop; /* once all are up */
+    struct control *control;
+    struct {
+        bool waits; /* somebody waits for an answer to "start" */
+        uint64_t id;
+        int64_t until_ms;
+    } starting[COUNTRY_ROLES];
 };
 
 static volatile sig_atomic_t stop_wanted;
@@ -76,10 +88,12 @@ static void prepare(struct country *c)
         const struct country_role *r = &country_roles[i];
         snprintf(c->config[i], PATH_CAP, "%s/%s/%s.conf", c->dir, r->name, r->name);
         snprintf(c->log[i], PATH_CAP, "%s/%s/log", c->dir, r->name);
+        snprintf(c->env[i], PATH_CAP, "%s/%s/environment", c->dir, r->name);
         c->role[i] = (struct launch){.role = r->role,
                                      .name = r->name,
                                      .config = c->config[i],
                                      .log_path = c->log[i],
+                                     .env_path = c->env[i],
                                      .notify_fd = -1};
     }
 }
@@ -219,22 +233,117 @@ static void tell(struct country *c, int64_t began_ms)
     fflush(stdout);
 }
 
-/* Sleeps until a signal, or until a role ends by itself. */
-static int watch(struct country *c)
+/* --- while it runs --- */
+
+static void answer_start(struct country *c, int i, int code, const char *text)
 {
-    while (!stop_wanted) {
-        int status;
-        pid_t pid = waitpid(-1, &status, WNOHANG);
-        for (int i = 0; pid > 0 && i < COUNTRY_ROLES; i++)
+    c->starting[i].waits = false;
+    control_answer(c->control, c->starting[i].id, code, slice_str(text));
+}
+
+/* Is the role that somebody waits for ready, or will it not be? */
+static void look_at_start(struct country *c, int i)
+{
+    struct launch *l = &c->role[i];
+    struct diag d = {0};
+    char text[700];
+    int rc = l->pid <= 0 ? diag_set(&d, ERR_CLOSED, "it ended while it started: see %s", c->log[i])
+                         : launch_wait(l, LOOK_MS, &d);
+    if (rc == ERR_TIMEOUT && launch_now_ms() < c->starting[i].until_ms)
+        return;
+    snprintf(text, sizeof text, rc == 0 ? "%s is ready\n" : "%s: %s\n", l->name, d.text);
+    answer_start(c, i, rc == 0 ? EXIT_DONE : EXIT_COULD_NOT, text);
+}
+
+/* A role that ends leaves the others as they are: each is a process of its own in life, too. */
+static void look(void *ctx)
+{
+    struct country *c = ctx;
+    int status;
+    pid_t pid;
+    for (int i = 0; i < COUNTRY_ROLES; i++)
+        if (c->starting[i].waits)
+            look_at_start(c, i);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (int i = 0; i < COUNTRY_ROLES; i++)
             if (c->role[i].pid == pid) {
-                c->role[i].pid = 0;
-                fprintf(stderr, "sild up: %s ended by itself: see %s\n", c->role[i].name,
-                        c->log[i]);
-                return EXIT_COULD_NOT;
+                launch_ended(&c->role[i], status);
+                fprintf(stderr,
+                        "sild up: %s ended by itself: see %s; sild up --role %s starts it\n",
+                        c->role[i].name, c->log[i], c->role[i].name);
             }
-        usleep(100000);
+    if (stop_wanted)
+        loop_stop(c->loop);
+    else
+        loop_timer_start(c->loop, LOOK_MS, look, c);
+}
+
+static void start_one(struct country *c, int i, uint64_t id)
+{
+    struct diag d = {0};
+    char text[700];
+    bool runs = c->role[i].pid > 0;
+    c->starting[i].id = id;
+    if (!runs && start(c, i, &d) == 0) {
+        c->starting[i].waits = true;
+        c->starting[i].until_ms = launch_now_ms() + READY_MS;
+        return;
     }
+    snprintf(text, sizeof text, "%s: %s\n", c->role[i].name, runs ? "is running already" : d.text);
+    answer_start(c, i, runs ? EXIT_NO : EXIT_COULD_NOT, text);
+}
+
+static int stop_one(struct country *c, int i, struct buf *answer)
+{
+    if (c->role[i].pid <= 0)
+        buf_printf(answer, "%s is not running\n", c->role[i].name);
+    else
+        buf_printf(answer, "%s is stopped\n", c->role[i].name);
+    launch_stop(&c->role[i], STOP_MS);
+    if (c->starting[i].waits)
+        answer_start(c, i, EXIT_NO, "stopped before it was ready\n");
     return EXIT_DONE;
+}
+
+/* "start NAME", "stop NAME": from sild up --role and sild down --role. */
+static void on_command(void *ctx, uint64_t id, struct slice command)
+{
+    struct country *c = ctx;
+    struct slice rest = command, verb;
+    struct buf answer;
+    int code = EXIT_USE;
+    buf_init(&answer, 4096);
+    slice_next(&rest, ' ', &verb);
+    int i = 0;
+    while (i < COUNTRY_ROLES && !slice_eq_str(rest, country_roles[i].name))
+        i++;
+    if (i == COUNTRY_ROLES)
+        buf_printf(&answer, "there is no role \"%.*s\"\n", SLICE_ARG(rest));
+    else if (slice_eq_str(verb, "stop"))
+        code = stop_one(c, i, &answer);
+    if (i < COUNTRY_ROLES && slice_eq_str(verb, "start"))
+        start_one(c, i, id);
+    else
+        control_answer(c->control, id, code, buf_view(&answer));
+    buf_free(&answer);
+}
+
+/* Until a signal. */
+static int watch(struct country *c, struct diag *d)
+{
+    char path[PATH_CAP];
+    snprintf(path, sizeof path, "%s/" COUNTRY_SOCKET, c->dir);
+    c->loop = loop_new();
+    c->control = c->loop == NULL ? NULL : control_new(c->loop, path, on_command, c, d);
+    if (c->control == NULL) {
+        loop_free(c->loop);
+        return d->code != 0 ? d->code : diag_set(d, ERR_NOMEM, "no event loop");
+    }
+    look(c);
+    loop_run(c->loop);
+    control_free(c->control);
+    loop_free(c->loop);
+    return 0;
 }
 
 static int run(const char *dir, bool fresh)
@@ -266,22 +375,43 @@ static int run(const char *dir, bool fresh)
         return command_fail("up", &d, EXIT_COULD_NOT);
     }
     tell(&c, began);
-    int code = watch(&c);
+    rc = watch(&c, &d);
     printf("Stopping.\n");
     stop_all(&c);
+    return rc == 0 ? EXIT_DONE : command_fail("up", &d, EXIT_COULD_NOT);
+}
+
+int up_tell(const char *who, const char *dir, const char *verb, const char *role)
+{
+    struct diag d = {0};
+    struct buf answer;
+    char path[PATH_CAP], line[256];
+    int code = EXIT_COULD_NOT;
+    buf_init(&answer, 65536);
+    snprintf(path, sizeof path, "%s/" COUNTRY_SOCKET, dir);
+    snprintf(line, sizeof line, "%s %s", verb, role);
+    if (control_call(path, slice_str(line), ROLE_MS, &code, &answer, &d) == ERR_NOT_FOUND) {
+        diag_set(&d, ERR_NOT_FOUND, "no country is running in %s", dir);
+        code = command_fail(who, &d, EXIT_COULD_NOT);
+    } else if (d.code != 0) {
+        code = command_fail(who, &d, EXIT_COULD_NOT);
+    }
+    fputs(buf_cstr(&answer), code == EXIT_DONE ? stdout : stderr);
+    buf_free(&answer);
     return code;
 }
 
 int cli_up(int argc, char **argv)
 {
-    const char *dir = "./country.d", *fresh = NULL;
+    const char *dir = "./country.d", *fresh = NULL, *role = NULL;
     const struct opt opts[] = {
         {"--dir", "DIR", "where the country lives (./country.d)", &dir, NULL},
         {"--fresh", NULL, "forget what is there and found it anew", &fresh, NULL},
+        {"--role", "NAME", "start one role of the running country that is down", &role, NULL},
         {NULL, NULL, NULL, NULL, NULL},
     };
     const struct opt_command cmd = {
-        .usage = "sild up [--dir DIR] [--fresh]",
+        .usage = "sild up [--dir DIR] [--fresh | --role NAME]",
         .text = "Brings the demonstration country up: authority, trust, two gateways and the\n"
                 "population register, each in its own processes on loopback addresses. Restarts\n"
                 "on what it finds. Ctrl-C or sild down stops all in order.",
@@ -289,5 +419,7 @@ int cli_up(int argc, char **argv)
     };
     char *args[argc + 1];
     int code;
-    return command_parse("up", &cmd, argc, argv, args, &code) ? run(dir, fresh != NULL) : code;
+    if (!command_parse("up", &cmd, argc, argv, args, &code))
+        return code;
+    return role != NULL ? up_tell("up", dir, "start", role) : run(dir, fresh != NULL);
 }

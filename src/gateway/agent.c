@@ -347,7 +347,8 @@ static void take_config(struct agent *a, struct conffile *next, struct buf *text
         group_tell(a->self, "key", SLICE_LIT("restart"));
 }
 
-/* "reload": the configuration file again; a wrong one changes nothing. "refresh": a round now. */
+/* "reload": the configuration file again; a wrong one changes nothing. "refresh": a round now, with OCSP
+ * responses fetched anew. */
 static void on_command(void *ctx, uint64_t id, struct slice command)
 {
     struct agent *a = ctx;
@@ -369,7 +370,9 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
             return;
         }
         take_config(a, &next, &next_text);
-    } else if (!slice_eq_str(command, "refresh")) {
+    } else if (slice_eq_str(command, "refresh")) {
+        ocspclient_refresh(a->ocsp);
+    } else {
         group_answer(a->self, id, EXIT_USE, SLICE_LIT("refresh or reload"));
         return;
     }

@@ -113,16 +113,18 @@ int gateway_main(int argc, char **argv)
         {NULL, NULL, NULL, NULL, NULL},
     };
     const struct opt_command cmd = {
-        .usage = "sild gateway --config FILE | sild gateway key new|import …",
+        .usage = "sild gateway --config FILE | sild gateway key …|reload|refresh --config FILE",
         .text =
             "Runs a gateway (security server): exchanges signed messages for the information\n"
             "systems behind it. Stops on SIGTERM or Ctrl-C after what is in hand. The word key\n"
-            "makes or imports its keys: sild gateway key --help.",
+            "makes its keys, reload and refresh are said to the running one: each with --help.",
         .opts = opts,
         .needs = "--config",
     };
     if (argc > 1 && strcmp(argv[1], "key") == 0)
         return gateway_key_main(argc - 1, argv + 1);
+    if (argc > 1 && gateway_tell_knows(argv[1]))
+        return gateway_tell_main(argc - 1, argv + 1);
     char *args[argc + 1];
     int code;
     return command_parse("gateway", &cmd, argc, argv, args, &code) ? run(config, child) : code;

@@ -3,8 +3,13 @@
 #ifndef SILD_GATEWAY_GATEWAY_H
 #define SILD_GATEWAY_GATEWAY_H
 
+#include <stdbool.h>
+
 int gateway_main(int argc, char **argv);
-/* sild gateway key new|import: argv[0] is "key". */
+/* sild gateway key new|import|certificate: argv[0] is "key". */
 int gateway_key_main(int argc, char **argv);
+/* sild gateway reload|refresh: argv[0] is that word. */
+int gateway_tell_main(int argc, char **argv);
+bool gateway_tell_knows(const char *word);
 
 #endif

@@ -1,4 +1,5 @@
-/* The keys of a gateway, before it runs: made with a request for their certificate, or imported. */
+/* The keys of a gateway: made with a request for their certificate, or imported; and their
+ * certificates put in place. */
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/opt.h"
@@ -12,6 +13,8 @@
 
 #include <stdio.h>
 #include <string.h>
+
+#define RELOAD_MS 60000
 
 /* The CA puts the subject in by its profile; the request's own subject only names the key. */
 static int make(struct keystore *store, const char *name, const char *kind, struct diag *d)
@@ -50,24 +53,100 @@ static int import(struct keystore *store, const char *name, const char *path, st
     return rc;
 }
 
+/* --- a certificate --- */
+
+/* The file that [key NAME] names, and whether the key signs. */
+static int find_place(const char *config, const char *name, char *path, size_t cap, bool *signing,
+                      struct diag *d)
+{
+    char dir[2048];
+    struct conf conf;
+    struct arena *a = arena_new(1u << 20);
+    if (a == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the configuration");
+    int rc = command_config(config, "gateway", serverconf_rules, serverconf_rule_count, a, &conf,
+                            dir, sizeof dir, d);
+    const struct conf_section *s = rc == 0 ? conf_find(&conf, "key", name) : NULL;
+    const struct conf_entry *e = s == NULL ? NULL : conf_each(s, "certificate", NULL);
+    const char *slash = strrchr(config, '/');
+    if (rc == 0 && e == NULL)
+        rc = diag_set(d, ERR_KEY_NOT_FOUND, "%s has no [key %s] with a certificate", config, name);
+    if (rc == 0 && (e->value.p[0] == '/' || slash == NULL))
+        snprintf(path, cap, "%.*s", SLICE_ARG(e->value));
+    else if (rc == 0)
+        snprintf(path, cap, "%.*s/%.*s", (int)(slash - config), config, SLICE_ARG(e->value));
+    *signing = rc == 0 && slice_eq_str(conf_text(&conf, s, "use"), "signing");
+    arena_free(a);
+    return rc;
+}
+
+/* The certificate is of the key itself, or of its successor NAME-new, which then takes its place.
+ */
+static int settle_key(struct keystore *store, const char *dir, const char *name,
+                      const struct cert *c, struct diag *d)
+{
+    char next[128];
+    if (keystore_check(dir, name, c->key, d) == 0)
+        return 0;
+    snprintf(next, sizeof next, "%s-new", name);
+    if (keystore_check(dir, next, c->key, NULL) == 0)
+        return keystore_replace(store, next, name, d);
+    return diag_set(d, ERR_INCORRECT_CERTIFICATE,
+                    "the certificate is neither of the key %s nor of a key %s", name, next);
+}
+
+static int certify(struct keystore *store, const char *config, const char *dir, const char *name,
+                   const char *from, struct diag *d)
+{
+    char path[2048], control[2100];
+    bool signing = false, fits = false;
+    struct buf bytes;
+    struct cert *c = NULL;
+    buf_init(&bytes, 65536);
+    int rc = find_place(config, name, path, sizeof path, &signing, d);
+    rc = rc != 0 ? rc : fs_read(from, &bytes, d);
+    if (rc == 0 && (c = cert_parse(buf_view(&bytes), d)) == NULL)
+        rc = ERR_INCORRECT_CERTIFICATE;
+    if (rc == 0)
+        rc = signing ? cert_is_signing(c, &fits, d) : cert_is_authentication(c, &fits, d);
+    if (rc == 0 && !fits)
+        rc = diag_set(d, ERR_WRONG_CERT_USAGE, "%s is no certificate for %s", from,
+                      signing ? "signing" : "authentication");
+    rc = rc != 0 ? rc : settle_key(store, dir, name, c, d);
+    rc = rc != 0 ? rc
+                 : fs_write(path, slice_ends(slice_str(path), ".der") ? c->der : buf_view(&bytes),
+                            0644, d);
+    cert_free(c);
+    buf_free(&bytes);
+    snprintf(control, sizeof control, "%s/control.sock", dir);
+    if (rc != 0 || !fs_exists(control))
+        return rc;
+    return command_control("gateway key", dir, SLICE_LIT("reload"), RELOAD_MS) == EXIT_DONE
+               ? 0
+               : diag_set(d, ERR_INVALID_REQUEST,
+                          "the certificate is in place, but the running gateway did not take it");
+}
+
 static int run(const char *config, const char *word, const char *name, const char *what,
                struct diag *d)
 {
     struct conffile file;
     struct keystore *store = NULL;
     char dir[2048];
-    bool is_new = strcmp(word, "new") == 0;
-    if (!is_new && strcmp(word, "import") != 0)
-        return diag_set(d, ERR_USAGE, "say new or import");
+    bool is_new = strcmp(word, "new") == 0, is_import = strcmp(word, "import") == 0;
+    if (!is_new && !is_import && strcmp(word, "certificate") != 0)
+        return diag_set(d, ERR_USAGE, "say new, import or certificate");
+    if (!is_new && what == NULL)
+        return diag_set(d, ERR_USAGE, "%s wants a FILE", word);
     int rc = conffile_read(config, &file, d);
     if (rc == 0) {
         snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(file.conf.dir));
         rc = keystore_open(dir, true, &store, d);
     }
     if (rc == 0)
-        rc = is_new         ? make(store, name, what == NULL ? "p256" : what, d)
-             : what == NULL ? diag_set(d, ERR_USAGE, "import wants a FILE")
-                            : import(store, name, what, d);
+        rc = is_new      ? make(store, name, what == NULL ? "p256" : what, d)
+             : is_import ? import(store, name, what, d)
+                         : certify(store, config, dir, name, what, d);
     keystore_close(store);
     conffile_free(&file);
     return rc;
@@ -82,10 +161,14 @@ int gateway_key_main(int argc, char **argv)
     };
     const struct opt_command cmd = {
         .usage = "sild gateway key new NAME [KIND] --config FILE\n"
-                 "       sild gateway key import NAME FILE --config FILE",
-        .text = "new makes a key (rsa2048, rsa3072, p256 or p384; p256 unless told) and prints a\n"
-                "certificate signing request; import takes an unencrypted PEM file. Keys are kept\n"
-                "sealed below the gateway's folder.",
+                 "       sild gateway key import NAME FILE --config FILE\n"
+                 "       sild gateway key certificate NAME FILE --config FILE",
+        .text =
+            "new makes a key (rsa2048, rsa3072, p256 or p384; p256 unless told) and prints a\n"
+            "certificate signing request; import takes an unencrypted PEM file. Keys are kept\n"
+            "sealed below the gateway's folder. certificate puts a certificate where [key NAME]\n"
+            "wants it, and a running gateway uses it at once; when it is of the key NAME-new,\n"
+            "that key first takes the place of NAME.",
         .opts = opts,
         .min_args = 2,
         .max_args = 3,

@@ -18,6 +18,7 @@ struct kept {
     uint8_t sha1[20];
     struct buf der;
     int64_t retry_ms, retry_at_ms; /* 0: the last fetch went well */
+    bool due;                      /* asked for, whatever its age */
 };
 
 struct ocspclient {
@@ -169,6 +170,12 @@ int64_t ocspclient_wait(const struct ocspclient *c, int64_t now_ms)
     return least;
 }
 
+void ocspclient_refresh(struct ocspclient *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        c->k[i].due = true;
+}
+
 struct slice ocspclient_get(struct ocspclient *c, const struct globalconf *g, struct slice instance,
                             const struct cert *cert, int64_t now_ms, struct diag *d)
 {
@@ -182,8 +189,9 @@ struct slice ocspclient_get(struct ocspclient *c, const struct globalconf *g, st
     int64_t fresh = globalconf_ocsp_freshness_ms(g), every = globalconf_ocsp_fetch_ms(g);
     int64_t limit = every > 0 && every < fresh / 2 ? every : fresh / 2;
     int64_t old = age(k, now_ms);
-    if (old > limit && left(k, now_ms) == 0) {
+    if (k->due || (old > limit && left(k, now_ms) == 0)) {
         int rc = fetch(c, k, g, ca, cert, now_ms, d);
+        k->due = false;
         plan(k, rc == 0, now_ms);
         if (rc != 0)
             report_diag(REPORT_WARN, "ocsp", NULL, d);

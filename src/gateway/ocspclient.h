@@ -24,6 +24,9 @@ void ocspclient_free(struct ocspclient *c);
 struct slice ocspclient_get(struct ocspclient *c, const struct globalconf *g, struct slice instance,
                             const struct cert *cert, int64_t now_ms, struct diag *d);
 
+/* The next call for each certificate fetches anew, however young the kept response is. */
+void ocspclient_refresh(struct ocspclient *c);
+
 /* Milliseconds until a fetch that failed should be tried again; a minute when there is none. */
 int64_t ocspclient_wait(const struct ocspclient *c, int64_t now_ms);
 

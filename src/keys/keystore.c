@@ -298,6 +298,18 @@ static int write_public(const struct keystore *k, const char *name, EVP_PKEY *ke
     return err;
 }
 
+static int write_sealed(const struct keystore *k, const char *name, EVP_PKEY *key, struct diag *d)
+{
+    char path[PATH_SIZE];
+    struct buf file;
+    buf_init(&file, KEY_FILE_MAX);
+    int err = key_path(k, name, ".key", path, d);
+    err = err != 0 ? err : seal_key(k, name, key, &file, d);
+    err = err != 0 ? err : fs_write(path, buf_view(&file), 0600, d);
+    buf_free(&file);
+    return err;
+}
+
 int keystore_import(struct keystore *k, const char *name, EVP_PKEY *key, struct diag *d)
 {
     char path[PATH_SIZE];
@@ -306,15 +318,25 @@ int keystore_import(struct keystore *k, const char *name, EVP_PKEY *key, struct 
         return err;
     if (fs_exists(path))
         return diag_set(d, ERR_EXISTS, "a key named %s exists", name);
-    struct buf file;
-    buf_init(&file, KEY_FILE_MAX);
-    err = seal_key(k, name, key, &file, d);
     /* The public half first: a private key is never there without it. */
-    if (err == 0)
-        err = write_public(k, name, key, d);
-    if (err == 0)
-        err = fs_write(path, buf_view(&file), 0600, d);
-    buf_free(&file);
+    err = write_public(k, name, key, d);
+    return err != 0 ? err : write_sealed(k, name, key, d);
+}
+
+int keystore_replace(struct keystore *k, const char *from, const char *to, struct diag *d)
+{
+    static const char *const halves[] = {".key", ".pub"};
+    EVP_PKEY *key = NULL;
+    char path[PATH_SIZE];
+    int err = keystore_load(k, from, &key, d);
+    /* The private half first: until the public one is there too, the new key is not taken for
+     * placed, and this is done again. */
+    err = err != 0 ? err : write_sealed(k, to, key, d);
+    err = err != 0 ? err : write_public(k, to, key, d);
+    for (size_t i = 0; err == 0 && i < ARRAY_LEN(halves); i++)
+        if ((err = key_path(k, from, halves[i], path, d)) == 0)
+            unlink(path);
+    EVP_PKEY_free(key);
     return err;
 }
 

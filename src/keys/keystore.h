@@ -25,6 +25,8 @@ void keystore_close(struct keystore *k); /* wipes the secret */
 int keystore_generate(struct keystore *k, const char *name, const char *kind, EVP_PKEY **out,
                       struct diag *d) MUST_USE;
 int keystore_import(struct keystore *k, const char *name, EVP_PKEY *key, struct diag *d) MUST_USE;
+/* The key `from` takes the place of `to`, whose key is gone then. ERR_KEY_NOT_FOUND, ERR_CORRUPT. */
+int keystore_replace(struct keystore *k, const char *from, const char *to, struct diag *d) MUST_USE;
 /* ERR_KEY_NOT_FOUND, ERR_CORRUPT (wrong secret or damaged). */
 int keystore_load(struct keystore *k, const char *name, EVP_PKEY **out, struct diag *d) MUST_USE;
 

@@ -5,7 +5,8 @@
  * readiness (NOTIFY_SOCKET, as systemd defines it), and stops all in order on SIGTERM or SIGINT.
  *
  * The control socket takes (proc/control.h):
- *     status             {"role","ready","since_ms","children":[{"name","pid","restarts"}]}
+ *     status             {"role","ready","since_ms","time_ms","children":[{"name","pid","restarts"}]},
+ *                        time_ms: what its clock says now
  *     stop               the answer comes before the end
  *     reload             passed to every child as "reload"; the answers together, the worst code
  *     <child> <words>    passed to that child; without an index the first of several

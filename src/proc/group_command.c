@@ -112,6 +112,7 @@ static void status(struct group *g, uint64_t client)
     json_key(&j, "ready");
     json_bool(&j, ready);
     json_knum(&j, "since_ms", g->since_ms);
+    json_knum(&j, "time_ms", loop_wall_ms(g->loop));
     json_key(&j, "children");
     json_open(&j, '[');
     for (size_t i = 0; i < g->n; i++) {
