@@ -6,6 +6,7 @@
 #include "cli/asic_verify.h"
 #include "cli/call.h"
 #include "cli/down.h"
+#include "cli/doctor.h"
 #include "cli/journal_verify.h"
 #include "cli/status.h"
 #include "cli/up.h"
@@ -36,6 +37,7 @@ static const struct {
     {"up", cli_up, "bring the demonstration country up"},
     {"down", cli_down, "stop it"},
     {"status", cli_status, "say how it is"},
+    {"doctor", cli_doctor, "say which link of the chain fails, since when, and what to do"},
     {"call", cli_call, "make an exchange, like curl"},
     {"asic get", cli_asic_get, "export a logged message as a container"},
     {"asic verify", cli_asic_verify, "verify containers of logged messages"},

@@ -347,8 +347,8 @@ static void take_config(struct agent *a, struct conffile *next, struct buf *text
         group_tell(a->self, "key", SLICE_LIT("restart"));
 }
 
-/* "reload": the configuration file again; a wrong one changes nothing. "refresh": a round now, with OCSP
- * responses fetched anew. */
+/* "reload": the configuration file again; a wrong one changes nothing. "refresh": a round now, with
+ * OCSP responses fetched anew. */
 static void on_command(void *ctx, uint64_t id, struct slice command)
 {
     struct agent *a = ctx;

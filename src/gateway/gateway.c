@@ -113,11 +113,13 @@ int gateway_main(int argc, char **argv)
         {NULL, NULL, NULL, NULL, NULL},
     };
     const struct opt_command cmd = {
-        .usage = "sild gateway --config FILE | sild gateway key …|reload|refresh --config FILE",
+        .usage =
+            "sild gateway --config FILE | sild gateway key …|reload|refresh|stamp --config FILE",
         .text =
             "Runs a gateway (security server): exchanges signed messages for the information\n"
             "systems behind it. Stops on SIGTERM or Ctrl-C after what is in hand. The word key\n"
-            "makes its keys, reload and refresh are said to the running one: each with --help.",
+            "makes its keys; reload, refresh and stamp are said to the running one: each with "
+            "--help.",
         .opts = opts,
         .needs = "--config",
     };

@@ -8,7 +8,7 @@
 int gateway_main(int argc, char **argv);
 /* sild gateway key new|import|certificate: argv[0] is "key". */
 int gateway_key_main(int argc, char **argv);
-/* sild gateway reload|refresh: argv[0] is that word. */
+/* sild gateway reload|refresh|stamp: argv[0] is that word. */
 int gateway_tell_main(int argc, char **argv);
 bool gateway_tell_knows(const char *word);
 

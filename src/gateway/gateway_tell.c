@@ -13,7 +13,7 @@
 
 static const struct {
     const char *word, *command;
-} words[] = {{"reload", "reload"}, {"refresh", "agent refresh"}};
+} words[] = {{"reload", "reload"}, {"refresh", "agent refresh"}, {"stamp", "log stamp"}};
 
 static const char *command_of(const char *word)
 {
@@ -36,10 +36,11 @@ int gateway_tell_main(int argc, char **argv)
         {NULL, NULL, NULL, NULL, NULL},
     };
     const struct opt_command cmd = {
-        .usage = "sild gateway reload|refresh --config FILE",
+        .usage = "sild gateway reload|refresh|stamp --config FILE",
         .text = "reload: the running gateway reads its configuration file again; a wrong one\n"
                 "changes nothing and is exit code 1. refresh: it fetches the global configuration\n"
-                "and the OCSP responses of its certificates now.",
+                "and the OCSP responses of its certificates now. stamp: it has all messages\n"
+                "time-stamped that wait for it.",
         .opts = opts,
         .needs = "--config",
     };

@@ -79,14 +79,14 @@ static bool in_local_group(const struct serverconf_client *c, struct slice code,
     return false;
 }
 
-bool metadata_service_subject(const struct snapshot *s, const struct serverconf_service *v,
+bool metadata_service_subject(const struct globalconf *g, const struct serverconf_service *v,
                               const struct serverconf_right *r, const struct id_client *client)
 {
     switch (r->kind) {
     case SERVERCONF_SUBJECT_CLIENT:
         return id_client_eq(&r->client, client);
     case SERVERCONF_SUBJECT_GLOBAL_GROUP:
-        return globalconf_in_group(s->gc, r->client.instance, r->group, client);
+        return globalconf_in_group(g, r->client.instance, r->group, client);
     case SERVERCONF_SUBJECT_LOCAL_GROUP:
         return in_local_group(v->provider, r->group, client);
     }
@@ -99,7 +99,7 @@ static bool covered(const struct snapshot *s, const struct serverconf_service *v
 {
     for (size_t i = 0; i < v->n_rights; i++)
         if (acl_covers(v->rights[i].method, v->rights[i].path, e->method, e->path) &&
-            metadata_service_subject(s, v, &v->rights[i], client))
+            metadata_service_subject(s->gc, v, &v->rights[i], client))
             return true;
     return false;
 }
@@ -108,7 +108,7 @@ static bool has_any_right(const struct snapshot *s, const struct serverconf_serv
                           const struct id_client *client)
 {
     for (size_t i = 0; i < v->n_rights; i++)
-        if (metadata_service_subject(s, v, &v->rights[i], client))
+        if (metadata_service_subject(s->gc, v, &v->rights[i], client))
             return true;
     return false;
 }

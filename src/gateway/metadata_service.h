@@ -26,7 +26,7 @@ int metadata_service_methods(const struct snapshot *s, const struct rest_request
 int metadata_service_described(const struct snapshot *s, const struct rest_request *r,
                                const struct serverconf_service **out, struct diag *d) MUST_USE;
 /* Is this client (by id, global or local group) a subject of the right? */
-bool metadata_service_subject(const struct snapshot *s, const struct serverconf_service *v,
+bool metadata_service_subject(const struct globalconf *g, const struct serverconf_service *v,
                               const struct serverconf_right *r, const struct id_client *client);
 
 #endif

@@ -137,7 +137,7 @@ static bool allowed(const struct provider *p, struct slice path)
     for (size_t i = 0; i < v->n_rights; i++) {
         const struct serverconf_right *r = &v->rights[i];
         if (acl_method_matches(r->method, p->req.verb) && acl_path_matches(r->path, path) &&
-            metadata_service_subject(p->snap, v, r, &p->req.client))
+            metadata_service_subject(p->snap->gc, v, r, &p->req.client))
             return true;
     }
     return false;
