@@ -8,6 +8,7 @@
 #include "proc/fs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ARENA_MAX (256u << 20)
@@ -52,6 +53,10 @@ static bool read_anchor(struct doctor *d, struct doctor_gateway *g, struct led *
     struct diag why = {0};
     buf_init(&text, 1u << 20);
     snprintf(l->path, sizeof l->path, "%.*s", SLICE_ARG(g->file.conf.anchor));
+    char *real = realpath(l->path, NULL); /* without "state/../" in what is to be pasted */
+    if (real != NULL)
+        snprintf(l->path, sizeof l->path, "%s", real);
+    free(real);
     int rc = fs_read(l->path, &text, &why);
     rc = rc != 0 ? rc
                  : params_anchor_parse(l->a, arena_dup(l->a, buf_view(&text)), &l->anchor, &why);

@@ -8,10 +8,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STATUS_MS 3000
 #define TAIL (64 << 10)
 #define RESTARTS_MANY 3
+#define SETTLE_ROUNDS 10
+#define SETTLE_MS 200
 
 /* The time of the last line of a role's log that says that it ended; 0 when there is none. */
 static int64_t ended(const char *log)
@@ -64,8 +67,9 @@ static void is_down(struct doctor *d, const char *role, const char *name, const 
         return;
     }
     snprintf(log, sizeof log, "%s/%s/log", d->dir, name);
+    bool runs = country_runs(d); /* asked first: it also looks which roles have ended */
     doctor_find_since(f, ended(log));
-    if (country_runs(d))
+    if (runs)
         doctor_find_next(f, "sild up --role %s --dir '%s'", name, d->dir);
     else
         doctor_find_next(f, "sild up --dir '%s'", d->dir);
@@ -108,16 +112,32 @@ static void judge_status(struct doctor *d, const char *name, struct slice text, 
     json_decref(j);
 }
 
+/* Whole and ready, or not after a while: a child that starts anew is no fault yet. */
+static bool settle(const char *path, struct buf *answer)
+{
+    bool up = false;
+    for (int i = 0; i < SETTLE_ROUNDS; i++) {
+        int code = 0;
+        buf_reset(answer);
+        up = control_call(path, SLICE_LIT("status"), STATUS_MS, &code, answer, NULL) == 0;
+        if (up && slice_find_slice(buf_view(answer), SLICE_LIT("\"ready\":true")) != SIZE_MAX)
+            break;
+        if (!up && i > 0)
+            break;
+        usleep(SETTLE_MS * 1000);
+    }
+    return up;
+}
+
 static bool one(struct doctor *d, const char *role, const char *name, const char *folder,
                 const char *config, bool *ready)
 {
     char path[DOCTOR_PATH + 32];
     struct buf answer;
-    int code = 0;
     *ready = false;
     buf_init(&answer, 1u << 20);
     snprintf(path, sizeof path, "%s/control.sock", folder);
-    bool up = control_call(path, SLICE_LIT("status"), STATUS_MS, &code, &answer, NULL) == 0;
+    bool up = settle(path, &answer);
     if (up)
         judge_status(d, name, buf_view(&answer), ready);
     else

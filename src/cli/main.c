@@ -7,6 +7,7 @@
 #include "cli/call.h"
 #include "cli/down.h"
 #include "cli/doctor.h"
+#include "cli/drill.h"
 #include "cli/journal_verify.h"
 #include "cli/status.h"
 #include "cli/up.h"
@@ -38,6 +39,7 @@ static const struct {
     {"down", cli_down, "stop it"},
     {"status", cli_status, "say how it is"},
     {"doctor", cli_doctor, "say which link of the chain fails, since when, and what to do"},
+    {"drill", cli_drill, "break the demonstration in one known way, for practice"},
     {"call", cli_call, "make an exchange, like curl"},
     {"asic get", cli_asic_get, "export a logged message as a container"},
     {"asic verify", cli_asic_verify, "verify containers of logged messages"},

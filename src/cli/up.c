@@ -256,14 +256,10 @@ static void look_at_start(struct country *c, int i)
 }
 
 /* A role that ends leaves the others as they are: each is a process of its own in life, too. */
-static void look(void *ctx)
+static void reap(struct country *c)
 {
-    struct country *c = ctx;
     int status;
     pid_t pid;
-    for (int i = 0; i < COUNTRY_ROLES; i++)
-        if (c->starting[i].waits)
-            look_at_start(c, i);
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         for (int i = 0; i < COUNTRY_ROLES; i++)
             if (c->role[i].pid == pid) {
@@ -272,6 +268,15 @@ static void look(void *ctx)
                         "sild up: %s ended by itself: see %s; sild up --role %s starts it\n",
                         c->role[i].name, c->log[i], c->role[i].name);
             }
+}
+
+static void look(void *ctx)
+{
+    struct country *c = ctx;
+    for (int i = 0; i < COUNTRY_ROLES; i++)
+        if (c->starting[i].waits)
+            look_at_start(c, i);
+    reap(c);
     if (stop_wanted)
         loop_stop(c->loop);
     else
@@ -312,6 +317,7 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
     struct slice rest = command, verb;
     struct buf answer;
     int code = EXIT_USE;
+    reap(c);
     buf_init(&answer, 4096);
     slice_next(&rest, ' ', &verb);
     int i = 0;
