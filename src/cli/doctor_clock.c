@@ -103,7 +103,7 @@ static bool shifted_by(const struct doctor *d, const char *name, char *path, siz
 
 static void how_long(int64_t ms, char *out, size_t cap)
 {
-    int64_t s = llabs(ms) / 1000;
+    int64_t s = (llabs(ms) + 500) / 1000;
     if (s < 120)
         snprintf(out, cap, "%lld s", (long long)s);
     else if (s < 7200)
