@@ -379,6 +379,7 @@ static int receive_datagram(int fd, uint8_t *into, struct received *r)
 /* Cuts the next frame off. `own` gets the flags of the wire. */
 static int next_frame(struct received *r, struct ipc_frame *f, uint16_t *own, size_t *length)
 {
+    f->fd = -1;
     if (r->bytes.n < HEAD)
         return ERR_SYNTAX;
     const uint8_t *p = r->bytes.p;
@@ -387,7 +388,6 @@ static int next_frame(struct received *r, struct ipc_frame *f, uint16_t *own, si
     f->type = get_u16(p + 4);
     f->flags = get_u16(p + 6) & (uint16_t)~F_OWN;
     f->id = get_u64(p + 8);
-    f->fd = -1;
     size_t inline_n = (*own & F_MEMFD) != 0 ? 0 : *length;
     if (inline_n > IPC_INLINE_MAX || inline_n > r->bytes.n - HEAD || *own == F_OWN)
         return ERR_SYNTAX;

@@ -333,6 +333,24 @@ static void answer(void *ctx, struct ipc *c, const struct ipc_frame *f)
         _exit(0);
 }
 
+TEST(a_call_whose_answer_is_malformed_closes_nothing)
+{
+    int pair[2];
+    uint16_t type;
+    uint8_t out[100];
+    size_t n;
+    CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+    int open_before = dup(0);
+    close(open_before);
+    CHECK_INT(send(pair[1], "short", 5, 0), 5);
+    CHECK_INT(ipc_call(pair[0], 1, 1, SLICE_NONE, &type, out, sizeof out, &n, 5000), ERR_SYNTAX);
+    int open_after = dup(0);
+    CHECK_INT(open_after, open_before);
+    close(open_after);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 TEST(a_call_gets_its_own_answer_or_times_out)
 {
     static const struct ipc_events answering = {.on_frame = answer};
