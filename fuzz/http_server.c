@@ -24,7 +24,7 @@ static unsigned open_exchanges, stops, stop_now;
 static size_t told_head;
 static struct http_exchange *current;
 
-static int fd, passes;
+static int fd, passes, listen_fd = -1;
 static struct slice second;
 static struct loop_fd *watch;
 static bool gone, all_sent; /* the server has closed; the client has sent all */
@@ -158,6 +158,10 @@ static void send_second(void *ctx)
         http_server_stop(server, stopped, NULL);
     else if (stop_now == 2)
         http_server_stop(server, NULL, NULL);
+    if (stop_now > 0) { /* who was not accepted shall not wait */
+        close(listen_fd);
+        listen_fd = -1;
+    }
     if (second.n > 0 && send(fd, second.p, second.n, MSG_NOSIGNAL) < 0)
         second.n = 0; /* the server has closed already */
     shutdown(fd, SHUT_WR);
@@ -205,7 +209,6 @@ static void listen_again(void)
         .head_max = 600, .body_max = 4096, .connections_max = 1};
     static char dir[] = "/tmp/fuzz-http-XXXXXX";
     static char path[64];
-    int listen_fd = -1;
     if (path[0] == 0) {
         must(mkdtemp(dir) != NULL);
         strcpy(path, dir);
@@ -213,6 +216,8 @@ static void listen_again(void)
         must(net_addr_unix(path, &at) == 0);
     }
     unlink(path);
+    close(listen_fd);
+    listen_fd = -1;
     must(net_listen(&at, false, &listen_fd, NULL) == 0);
     server = http_server_new(loop, listen_fd, NULL, &limits, &handler, NULL);
     must(server != NULL);
