@@ -142,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct ipc_events events = {
         .on_frame = on_frame, .on_drain = on_drain, .on_close = on_close};
+    const int small = 1;
     if (size < 1)
         return 0;
     struct rd r = rd_of(slice_of(data + 1, size - 1));
@@ -154,8 +155,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     close(next);
     must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == 0);
-    const int small = 1;
-    must(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
     told = sent = 0;
     closed = 0;
     left = false;
@@ -169,6 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         struct ipc *c = ipc_new(loop, pair[0], 4096, &events, NULL);
         must(c != NULL);
+        must(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
         turns = echo ? TURNS : 0;
         loop_defer(loop, next_turn, &pair[1]);
         loop_run(loop);
