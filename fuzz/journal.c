@@ -4,8 +4,8 @@
  * behind them is reached; bits 1-7 are how many records have a leaf hash, and so count as
  * acknowledged. A journal that opens must then hold together: all is read, verified, and the next
  * opening finds nothing to cut. Then the second byte damages what that journal left on the disk,
- * several segments, in one way (the table `damages`; 0: not at all), and it is opened again: what can be made
- * again must be, and nothing acknowledged may be missing from a journal that opens.
+ * several segments, in one way (the table `damages`; 0: not at all), and it is opened again: what
+ * can be made again must be, and nothing acknowledged may be missing from a journal that opens.
  */
 #include "simdisk.h"
 

@@ -46,7 +46,7 @@ def build(folder, names, source=ROOT, log=None):
 
 def arguments(name):
     """Arguments of every run of a target."""
-    words = ['-timeout=10', '-rss_limit_mb=2048', '-max_len=16384']
+    words = ['-timeout=60', '-rss_limit_mb=2048', '-max_len=16384']
     words_of = os.path.join(ROOT, 'fuzz', name + '.dict')
     return words + (['-dict=' + words_of] if os.path.exists(words_of) else [])
 

@@ -1,22 +1,37 @@
 /*
- * OCSP responses, verified against a CA with a fixed key (0 to 31) that is its own responder, and
- * OCSP requests, which are answered. The corpus has responses of that CA.
+ * OCSP responses, verified against a CA with a fixed key that is its own responder, and OCSP
+ * requests, which are answered. The corpus has responses of that CA. First byte 'S', 'D' or 'U':
+ * the rest is what the CA, a responder that it delegated, or one that it did not, signs here.
  */
 #include "crypto/ocsp.h"
 #include "own_cert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static EVP_PKEY *key;
-static struct cert *ca;
+static EVP_PKEY *key, *key2;
+static struct cert *ca, *delegated, *stranger;
 
 static void make_ca(void)
 {
-    uint8_t seed[32];
-    for (uint8_t i = 0; i < 32; i++)
-        seed[i] = i;
-    key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof seed);
+    key = own_key(0);
+    key2 = own_key(100);
     ca = own_cert(CERT_CA, "CA", key);
+    delegated = own_issued(CERT_OCSP, "Delegated", key2, ca, key);
+    stranger = own_issued(CERT_SIGN, "Stranger", key2, ca, key);
+    struct buf der;
+    struct ocsp_request req;
+    buf_init(&der, 1000);
+    if (ocsp_request_make(delegated, ca, &der) != 0 ||
+        ocsp_request_parse(buf_view(&der), &req, NULL) != 0 || req.n != 1 ||
+        !ocsp_query_is_of(&req.q[0], ca))
+        abort();
+    ocsp_request_free(&req);
+    buf_reset(&der);
+    struct ocsp_info info;
+    if (ocsp_response_error(3, &der) != 0 || ocsp_parse(buf_view(&der), &info, NULL) != 0 ||
+        info.response_status != 3)
+        abort();
+    buf_free(&der);
 }
 
 static void verify(struct slice in)
@@ -29,6 +44,8 @@ static void verify(struct slice in)
     struct cert *responder;
     int64_t until, at = parsed ? info.this_update_ms : 0;
     if (ocsp_verify(in, ca, ca, at, &trust, &until, &responder, &d) == 0) {
+        if (slice_eq(responder->der, stranger->der))
+            abort();
         if (!parsed || info.status != OCSP_GOOD || !ocsp_is_for(in, ca, ca) || until < at)
             abort();
         cert_free(responder);
@@ -45,7 +62,8 @@ static void answer(struct slice in)
     struct ocsp_answer answers[OCSP_QUERY_MAX];
     for (size_t i = 0; i < req.n; i++)
         answers[i] = (struct ocsp_answer){
-            ocsp_query_is_of(&req.q[i], ca) ? OCSP_GOOD : (enum ocsp_status)(i % 3), 0, 1};
+            ocsp_query_is_of(&req.q[i], ca) ? OCSP_GOOD : (enum ocsp_status)(i % 3), 0,
+            (int)(i % 5) - 1};
     struct buf out;
     struct ocsp_info info;
     buf_init(&out, 1 << 18);
@@ -56,10 +74,32 @@ static void answer(struct slice in)
     ocsp_request_free(&req);
 }
 
+/* What a responder signs, whatever it is. */
+static void verify_signed(struct slice tbs, const struct cert *responder, EVP_PKEY *by)
+{
+    const struct sign_alg *alg = sign_alg_for_asn1(by);
+    struct buf value, out;
+    buf_init(&value, 1000);
+    buf_init(&out, 1 << 18);
+    if (sign_data(by, alg, tbs, &value) != 0 ||
+        ocsp_response_finish(tbs, responder, alg, buf_view(&value), &out) != 0)
+        abort();
+    verify(buf_view(&out));
+    buf_free(&value);
+    buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (ca == NULL)
         make_ca();
+    struct slice tbs = slice_from(slice_of(data, size), 1);
+    if (size > 1 && size < 65536 && data[0] == 'S')
+        verify_signed(tbs, ca, key);
+    else if (size > 1 && size < 65536 && data[0] == 'D')
+        verify_signed(tbs, delegated, key2);
+    else if (size > 1 && size < 65536 && data[0] == 'U')
+        verify_signed(tbs, stranger, key2);
     verify(slice_of(data, size));
     answer(slice_of(data, size));
     return 0;

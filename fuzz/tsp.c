@@ -8,12 +8,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static EVP_PKEY *key;
 static struct cert *tsa;
 
-static void make_tsa(void)
-{
-    key = key_generate("p256", NULL);
-    tsa = own_cert(CERT_TSA, "TSA", key);
-}
-
 static void read_token(struct slice token)
 {
     struct tsp_info info;
@@ -52,12 +46,33 @@ static void answer(struct slice req)
         struct slice resp = buf_view(&out), whole;
         size_t at = slice_find_slice(resp, SLICE_LIT("\x30\x03\x02\x01\x00"));
         whole = slice_from(resp, at + 5);
-        if (at == SIZE_MAX || tsp_token_verify(whole, &tsa, 1, NULL, &d) != 0)
+        struct tsp_info info;
+        if (at == SIZE_MAX || tsp_token_verify(whole, &tsa, 1, NULL, &d) != 0 ||
+            tsp_token_parse(whole, &info, NULL) != 0 || info.time_ms != 1000)
+            abort();
+        if (tsp_response_token(resp, &info.imprint, &token, NULL) != 0 || !slice_eq(token, whole))
+            abort();
+        info.imprint.b[0] ^= 1;
+        if (tsp_response_token(resp, &info.imprint, &token, NULL) == 0)
             abort();
     } else if (tsp_response_token(buf_view(&out), &any, &token, NULL) != ERR_MLOG_TS_NOT_GRANTED) {
         abort();
     }
     buf_free(&out);
+}
+
+static void make_tsa(void)
+{
+    key = key_generate("p256", NULL);
+    tsa = own_cert(CERT_TSA, "TSA", key);
+    struct digest imprint;
+    struct buf req;
+    buf_init(&req, 1000);
+    digest_of(DIGEST_SHA256, SLICE_LIT("data"), &imprint);
+    if (tsp_request_make(&imprint, &req) != 0)
+        abort();
+    answer(buf_view(&req));
+    buf_free(&req);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

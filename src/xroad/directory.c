@@ -32,6 +32,14 @@ struct part {
     struct slice head, body;
 };
 
+static bool has_control(struct slice line)
+{
+    for (size_t i = 0; i < line.n; i++)
+        if ((line.p[i] < 0x20 && line.p[i] != '\t') || line.p[i] == 0x7F)
+            return true;
+    return false;
+}
+
 /* Head: lines up to the first empty one. */
 static int split_head(struct slice s, struct part *out, struct diag *d)
 {
@@ -43,6 +51,8 @@ static int split_head(struct slice s, struct part *out, struct diag *d)
             out->body = slice_from(s, at + used);
             return 0;
         }
+        if (has_control(line))
+            return diag_set(d, ERR_GC_PARSE, "a control character in a head");
         at += used;
     }
     return diag_set(d, ERR_GC_PARSE, "a head does not end with an empty line");

@@ -398,6 +398,8 @@ TEST(faulty_entries_of_a_signed_directory)
         {FIRST ENTRY("X", "/a/") LAST, ERR_GC_HEADER_VALUE},
         {FIRST ENTRY("X", "/a/.x") LAST, ERR_GC_HEADER_VALUE},
         {FIRST ENTRY("X", "/a/b\\c") LAST, ERR_GC_HEADER_VALUE},
+        {FIRST ENTRY("X", "/a/b\x7F") LAST, ERR_GC_PARSE},
+        {FIRST ENTRY("X\x01", "/a/b") LAST, ERR_GC_PARSE},
         {FIRST, ERR_GC_PARSE},
         {LAST, ERR_GC_PARSE},
         {"--IN\r\n\r\n" LAST, ERR_GC_HEADER_MISSING},
