@@ -1,14 +1,13 @@
 /*
  * Input: entries of a container, each {u8 which, u16 length, bytes}, which are put into a zip;
  * `which` is an index into the names below. With a first byte 'P' the input is the zip itself.
- * Verified by the configuration of the worked example, or by an empty one where that is not there.
+ * Verified by the configuration of the worked example, asic-shared-params.xml.
  */
 #include "base/err.h"
 #include "evidence/asic.h"
 #include "proc/fs.h"
 #include "wire/zip.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,31 +32,20 @@ static struct globalconf *conf;
 static struct buf image;
 static struct arena *arena;
 
-/* From ../shared or SILD_SHARED; an instance without authorities otherwise. */
 static void load(void)
 {
-    const char *shared = getenv("SILD_SHARED");
-    char path[4096];
     struct buf xml;
     struct diag d;
     buf_init(&xml, 1u << 20);
-    snprintf(path, sizeof path, "%s/vectors/xroad/worked/globalconf/ZZ/shared-params.xml",
-             shared != NULL ? shared : "../shared");
-    if (fs_read(path, &xml, &d) == 0) {
-        struct globalconf_file f[] = {
-            {"instance-identifier", SLICE_LIT("ZZ")},
-            {"ZZ/shared-params.xml", buf_view(&xml)},
-            {"ZZ/shared-params.xml.metadata", SLICE_LIT("{\"configurationVersion\":\"6\"}")},
-        };
-        if (globalconf_from_files(f, 3, &image, &d) != 0)
-            abort();
-    } else {
-        struct params_shared shared_params = {.version = 6, .instance = SLICE_LIT("ZZ")};
-        struct globalconf_input in = {.shared = &shared_params, .shared_expires_ms = INT64_MAX};
-        if (globalconf_compile(&in, 1, 0, &image, &d) != 0)
-            abort();
-    }
-    if (globalconf_open(buf_view(&image), &conf, &d) != 0)
+    if (fs_read(FUZZ_DIR "/asic-shared-params.xml", &xml, &d) != 0)
+        abort();
+    struct globalconf_file f[] = {
+        {"instance-identifier", SLICE_LIT("ZZ")},
+        {"ZZ/shared-params.xml", buf_view(&xml)},
+        {"ZZ/shared-params.xml.metadata", SLICE_LIT("{\"configurationVersion\":\"6\"}")},
+    };
+    if (globalconf_from_files(f, 3, &image, &d) != 0 ||
+        globalconf_open(buf_view(&image), &conf, &d) != 0)
         abort();
     buf_free(&xml);
 }
