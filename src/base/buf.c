@@ -37,7 +37,7 @@ uint8_t *buf_grow(struct buf *b, size_t n)
         return NULL;
     }
     size_t need = b->n + n + 1; /* one more for buf_cstr */
-    size_t cap = b->cap < 64 ? 64 : b->cap;
+    size_t cap = b->cap < 256 ? 256 : b->cap;
     while (cap < need)
         cap *= 2;
     if (cap - 1 > b->max)

@@ -8,6 +8,9 @@
 
 #define PROXY_VERSION "7.8.0" /* the level of the protocol that is spoken */
 #define PART_MAX MESSAGE_PART_MAX
+#define MESSAGE_OUT_MAX                                                                            \
+    (MESSAGE_OCSP_MAX * MESSAGE_OCSP_BYTES + PART_MAX + MESSAGE_SIGNATURE_MAX +                    \
+     2 * MESSAGE_CHAIN_MAX + 4 * BODY_MEMORY)
 #define HURRY_MS 5000 /* to connect, where another server could be tried */
 
 static void advance(struct consumer *c);
@@ -307,49 +310,55 @@ static int ask_for_log(struct consumer *c, struct diag *d)
 /* --- sending --- */
 
 /* OCSP responses of the own TLS chain, then the REST part: everything before the body. */
-static int send_front(struct consumer *c, struct diag *d)
+static int put_front(struct consumer *c, struct buf *out, struct diag *d)
 {
     struct snapshot *s = c->snap;
-    struct buf out;
     int auth = snapshot_auth_key(s);
     if (auth < 0 || s->ocsp[auth].n == 0)
         return diag_set(d, ERR_IO,
                         "there is no OCSP response for this server's authentication certificate");
-    buf_init(&out, MESSAGE_OCSP_MAX * MESSAGE_OCSP_BYTES + PART_MAX);
-    message_part(&c->writer, "application/ocsp-response", s->ocsp[auth], &out);
+    message_part(&c->writer, "application/ocsp-response", s->ocsp[auth], out);
     for (size_t i = 0; i < s->n_chain; i++)
         if (s->chain_ocsp[i].n > 0)
-            message_part(&c->writer, "application/ocsp-response", s->chain_ocsp[i], &out);
-    message_part(&c->writer, "application/x-road-rest-request", buf_view(&c->part), &out);
+            message_part(&c->writer, "application/ocsp-response", s->chain_ocsp[i], out);
+    message_part(&c->writer, "application/x-road-rest-request", buf_view(&c->part), out);
     if (c->body.present)
-        message_part_begin(&c->writer, "application/x-road-rest-body", &out);
-    http_call_write(c->call, buf_view(&out));
-    buf_free(&out);
+        message_part_begin(&c->writer, "application/x-road-rest-body", out);
     c->head_sent = true;
     return 0;
 }
 
-static void send_rest(struct consumer *c)
+/* What has not been sent of the message. */
+static int send_message(struct consumer *c, struct diag *d)
 {
-    struct buf out;
-    buf_init(&out, MESSAGE_SIGNATURE_MAX + 2 * MESSAGE_CHAIN_MAX + 4096);
+    struct buf *out = worker_scratch(MESSAGE_OUT_MAX);
+    int rc = c->head_sent ? 0 : put_front(c, out, d);
+    if (rc != 0)
+        return rc;
+    if (!c->sending && c->body.present)
+        buf_slice(out, buf_view(&c->body.mem));
     if (c->signature.result.n > 0) {
-        message_part(&c->writer, "application/hash-chain-result", c->signature.result, &out);
-        message_part(&c->writer, "application/hash-chain", c->signature.chain, &out);
+        message_part(&c->writer, "application/hash-chain-result", c->signature.result, out);
+        message_part(&c->writer, "application/hash-chain", c->signature.chain, out);
     }
-    message_part(&c->writer, "signature/bdoc-1.0/ts", c->signature.document, &out);
-    message_finish(&c->writer, &out);
-    http_call_write(c->call, buf_view(&out));
+    message_part(&c->writer, "signature/bdoc-1.0/ts", c->signature.document, out);
+    message_finish(&c->writer, out);
+    if (out->failed)
+        return diag_set(d, ERR_TOO_LARGE, "the message is too large to be held");
+    http_call_write(c->call, buf_view(out));
     http_call_end(c->call);
-    buf_free(&out);
+    c->sending = true;
+    return 0;
 }
 
 /* A body that outgrew memory begins to flow: what was held goes first, then pieces as they come. */
 static int begin_stream(struct consumer *c, struct diag *d)
 {
-    int rc = send_front(c, d);
+    struct buf *out = worker_scratch(MESSAGE_OUT_MAX);
+    int rc = put_front(c, out, d);
     if (rc != 0)
         return rc;
+    http_call_write(c->call, buf_view(out));
     http_call_write(c->call, buf_view(&c->body.mem));
     body_stream(&c->body);
     c->sending = true;
@@ -372,13 +381,7 @@ static void advance(struct consumer *c)
     } else if (c->signed_ && c->connected && !c->logged && c->asked_log == 0) {
         rc = ask_for_log(c, &d);
     } else if (c->logged) {
-        if (!c->head_sent)
-            rc = send_front(c, &d);
-        if (rc == 0 && !c->sending && c->body.present)
-            http_call_write(c->call, buf_view(&c->body.mem));
-        if (rc == 0)
-            send_rest(c);
-        c->sending = true;
+        rc = send_message(c, &d);
     }
     if (rc != 0)
         consumer_fail(c, &d);

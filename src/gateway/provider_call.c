@@ -32,16 +32,14 @@ static void respond_head(struct provider *p, enum http_framing framing, uint64_t
 /* A body that outgrew memory flows on as it comes; from here a fault is the last part. */
 static void begin_stream(struct provider *p)
 {
-    struct buf out;
+    struct buf *out = worker_scratch(MESSAGE_PART_MAX + 4096);
     begin_message(p);
     p->begun = true;
     respond_head(p, HTTP_SEND_CHUNKED, 0);
-    buf_init(&out, MESSAGE_PART_MAX + 4096);
-    message_part(&p->writer, "application/x-road-rest-response", buf_view(&p->resp_part), &out);
-    message_part_begin(&p->writer, "application/x-road-rest-body", &out);
-    http_write(p->x, buf_view(&out));
+    message_part(&p->writer, "application/x-road-rest-response", buf_view(&p->resp_part), out);
+    message_part_begin(&p->writer, "application/x-road-rest-body", out);
+    http_write(p->x, buf_view(out));
     http_write(p->x, buf_view(&p->resp_body.mem));
-    buf_free(&out);
     body_stream(&p->resp_body);
 }
 
@@ -78,30 +76,27 @@ static void tail_parts(struct provider *p, struct buf *out)
 static void send_answer(struct provider *p)
 {
     struct diag d = {0};
-    struct buf out;
-    buf_init(&out, (32u << 20) + MESSAGE_SIGNATURE_MAX);
+    struct buf *out = worker_scratch((32u << 20) + MESSAGE_SIGNATURE_MAX);
     int rc = 0;
     if (!p->begun) {
         begin_message(p);
-        message_part(&p->writer, "application/x-road-rest-response", buf_view(&p->resp_part), &out);
+        message_part(&p->writer, "application/x-road-rest-response", buf_view(&p->resp_part), out);
         if (p->resp_body.present) {
-            message_part_begin(&p->writer, "application/x-road-rest-body", &out);
-            rc = write_held_body(p, &out, &d);
+            message_part_begin(&p->writer, "application/x-road-rest-body", out);
+            rc = write_held_body(p, out, &d);
         }
     }
-    tail_parts(p, &out);
-    if (rc == 0 && out.failed)
+    tail_parts(p, out);
+    if (rc == 0 && out->failed)
         rc = diag_set(&d, ERR_TOO_LARGE, "the answer is too large to be held");
     if (rc != 0) {
-        buf_free(&out);
         provider_fail(p, NULL, &d);
         return;
     }
     p->over = true;
     if (!p->begun)
-        respond_head(p, HTTP_SEND_LENGTH, out.n);
-    http_write(p->x, buf_view(&out));
-    buf_free(&out);
+        respond_head(p, HTTP_SEND_LENGTH, out->n);
+    http_write(p->x, buf_view(out));
     http_end(p->x);
 }
 

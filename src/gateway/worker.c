@@ -19,6 +19,7 @@
 #define IDLE_OUT_MS 30000 /* shorter than a peer of ours waits: the two must not meet */
 #define VERDICT_CACHE 4096
 #define STOP_MS 4000
+#define SCRATCH_KEPT (128u << 10) /* bytes */
 
 /* A call of OpenSSL's a message would be felt. */
 void worker_random(uint8_t *out, size_t n)
@@ -35,6 +36,16 @@ void worker_random(uint8_t *out, size_t n)
     left -= n;
     memcpy(out, pool + left, n);
     explicit_bzero(pool + left, n);
+}
+
+struct buf *worker_scratch(size_t max)
+{
+    static struct buf scratch;
+    if (scratch.cap > SCRATCH_KEPT)
+        buf_free(&scratch);
+    scratch.max = max;
+    buf_reset(&scratch);
+    return &scratch;
 }
 
 void worker_uuid(char out[37])

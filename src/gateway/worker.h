@@ -35,6 +35,9 @@ int worker_run(struct group_self *self, const char *config_path);
 
 /* Random bytes, at most 256, from a supply that is drawn in bulk. */
 void worker_random(uint8_t *out, size_t n);
+/* An empty buffer of at most `max` bytes for what one function puts together and hands on before it
+ * returns: the memory is kept for the next one. */
+struct buf *worker_scratch(size_t max);
 /* A fresh UUID. */
 void worker_uuid(char out[37]);
 

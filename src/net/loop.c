@@ -8,6 +8,10 @@
 
 #define DEFER_PASSES 8 /* then the loop looks at its descriptors again */
 #define SPARE_TIMERS_MAX 4096
+/* After so many descriptors the deferred calls are made, though more are ready: what they send
+ * gives other processes work meanwhile. Fewer cost more system calls, more leave processors idle.
+ */
+#define DEFER_EVERY 16
 
 struct deferred {
     loop_cb cb;
@@ -21,6 +25,7 @@ struct loop {
     bool stopped;
     struct deferred *now, *next;
     size_t next_n, next_cap, now_cap;
+    size_t served;            /* descriptors since deferred calls were made */
     struct loop_timer *spare; /* stopped timers, ready for use */
     size_t spare_n;
     struct loop_owned *owned;
@@ -37,6 +42,7 @@ struct loop_timer {
 
 struct loop_fd {
     uv_poll_t uv;
+    struct loop *loop;
     loop_fd_cb cb;
     void *ctx;
     int want; /* UV_READABLE, UV_WRITABLE */
@@ -56,6 +62,7 @@ static void nothing(uv_idle_t *idle)
 static void run_deferred(uv_prepare_t *prepare)
 {
     struct loop *l = prepare->data;
+    l->served = 0;
     for (int pass = 0; pass < DEFER_PASSES && l->next_n > 0; pass++) {
         struct deferred *batch = l->next;
         size_t n = l->next_n, cap = l->next_cap;
@@ -228,7 +235,10 @@ static void fd_ready(uv_poll_t *uv, int status, int events)
         f->cb(f->ctx, true, true);
         return;
     }
+    struct loop *l = f->loop; /* f may end in the call */
     f->cb(f->ctx, (events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0);
+    if (++l->served == DEFER_EVERY)
+        run_deferred(&l->prepare);
 }
 
 struct loop_fd *loop_fd_new(struct loop *l, int fd, loop_fd_cb cb, void *ctx)
@@ -240,6 +250,7 @@ struct loop_fd *loop_fd_new(struct loop *l, int fd, loop_fd_cb cb, void *ctx)
         free(f);
         return NULL;
     }
+    f->loop = l;
     f->cb = cb;
     f->ctx = ctx;
     return f;
