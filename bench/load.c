@@ -1,11 +1,13 @@
 /*
- * A load generator: HTTP/1.1 over kept-alive connections, each of which sends its next request when
- * the response to the last one is whole. Prints one line of JSON:
+ * A load generator: HTTP/1.1 over connections that send their next request when the response to the
+ * last one is whole, kept alive or made anew for each. Prints one line of JSON:
  *     {"ok","errors","seconds","rate","p50_ms","p99_ms","max_ms"[,"first_error"]}
- * Latencies are counted in a table of buckets of at most 1/64 of their value.
+ * No two requests are the same: each has a number, which stands in its id and in its body. Only a
+ * whole response of status 2xx, with --echo one that brings the very body back, is a success.
  */
 #include "base/err.h"
 #include "base/opt.h"
+#include "latency.h"
 #include "net/conn.h"
 #include "proc/fs.h"
 #include "wire/http.h"
@@ -16,11 +18,11 @@
 #include <string.h>
 #include <time.h>
 
-#define SUB 64 /* buckets to each power of two */
-#define POWERS 40
+#define NUMBER 20 /* bytes at the beginning of a body: the request's number */
 #define CONNECTIONS_MAX 10000
 #define VALUES_MAX (256u << 20)
 #define HEAD_MAX (32u << 10)
+#define BODY_MAX (64u << 20)
 #define CONNECT_MS 10000
 #define SILENCE_MS 60000
 #define RETRY_MS 100 /* after a connection that failed */
@@ -31,11 +33,12 @@ struct link {
     struct load *load;
     struct conn *conn;
     int64_t began_ns;
-    bool in_flight, in_body, counted;
+    uint64_t number; /* of the request in flight */
+    bool in_flight, in_body, differs;
     struct buf raw; /* of a head that came in pieces */
     struct http_head head;
     struct http_chunked chunked;
-    uint64_t left;
+    uint64_t left, got; /* bytes of the body */
 };
 
 struct load {
@@ -44,12 +47,15 @@ struct load {
     struct tls *tls;
     struct http_url url;
     const char *method, *headers[OPT_REPEAT_MAX + 1];
-    struct buf before, after, values, request; /* what stands before and after {n} in a request */
-    bool vary, stopping;
+    const char *id;                            /* what ids begin with; NULL: none are sent */
+    FILE *ids;                                 /* where those of successes go */
+    struct buf before, after, values, request; /* what stands before and after {n} in a head */
+    struct buf body; /* of every request, but for its first NUMBER bytes */
+    bool vary, once, echo;
     size_t value_at;
     uint64_t requests_left; /* to be begun */
-    uint64_t ok, errors, running;
-    uint64_t bucket[POWERS * SUB], max_us;
+    uint64_t begun, ok, errors, running;
+    struct latency latency;
     char first_error[512];
     struct link *links;
     size_t n_links;
@@ -60,37 +66,6 @@ static int64_t now_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* --- latencies --- */
-
-static size_t bucket_of(uint64_t us)
-{
-    unsigned power = 0;
-    while (us >> power >= SUB * 2)
-        power++;
-    size_t i = power == 0 ? us : power * SUB + (size_t)(us >> power);
-    return i < POWERS * SUB ? i : POWERS * SUB - 1;
-}
-
-/* The upper end of a bucket. */
-static uint64_t bucket_top(size_t i)
-{
-    if (i < SUB * 2)
-        return i;
-    size_t power = i / SUB - 1;
-    return ((uint64_t)(i - power * SUB) + 1) << power;
-}
-
-static double percentile_ms(const struct load *l, double p)
-{
-    uint64_t want = (uint64_t)((double)l->ok * p / 100), seen = 0;
-    for (size_t i = 0; i < POWERS * SUB; i++) {
-        seen += l->bucket[i];
-        if (seen > want || (seen == l->ok && seen > 0))
-            return (double)(bucket_top(i) < l->max_us ? bucket_top(i) : l->max_us) / 1000;
-    }
-    return 0;
 }
 
 /* --- requests --- */
@@ -116,26 +91,45 @@ static void finish_if_idle(struct load *l)
         loop_stop(l->loop);
 }
 
+/* The bytes of the body with this number from `at` on, as far as they lie together. */
+static struct slice body_from(const struct load *l, const char number[NUMBER + 1], uint64_t at)
+{
+    if (at < NUMBER)
+        return slice_from(slice_of(number, l->body.n < NUMBER ? l->body.n : NUMBER), (size_t)at);
+    return slice_from(buf_view(&l->body), (size_t)at);
+}
+
+static void number_text(uint64_t n, char out[NUMBER + 1])
+{
+    snprintf(out, NUMBER + 1, "%020llu", (unsigned long long)n);
+}
+
 static void begin_request(struct link *k)
 {
     struct load *l = k->load;
-    if (l->stopping || l->requests_left == 0) {
+    char number[NUMBER + 1];
+    if (l->requests_left == 0) {
         conn_shutdown(k->conn);
         return;
     }
     l->requests_left--;
     k->in_flight = true;
-    k->in_body = false;
+    k->in_body = k->differs = false;
+    k->got = 0;
+    k->number = l->begun++;
     buf_reset(&k->raw);
-    k->began_ns = now_ns();
-    if (!l->vary) {
-        conn_write(k->conn, buf_view(&l->before));
-        return;
-    }
     buf_reset(&l->request);
     buf_slice(&l->request, buf_view(&l->before));
-    buf_slice(&l->request, next_value(l));
+    if (l->vary)
+        buf_slice(&l->request, next_value(l));
     buf_slice(&l->request, buf_view(&l->after));
+    if (l->id != NULL)
+        buf_printf(&l->request, "X-Road-Id: %s%llu\r\n", l->id, (unsigned long long)k->number);
+    buf_str(&l->request, "\r\n");
+    number_text(k->number, number);
+    buf_slice(&l->request, body_from(l, number, 0));
+    buf_slice(&l->request, body_from(l, number, NUMBER));
+    k->began_ns = now_ns();
     conn_write(k->conn, buf_view(&l->request));
 }
 
@@ -150,17 +144,21 @@ static void response_whole(struct link *k)
 {
     struct load *l = k->load;
     uint64_t us = (uint64_t)(now_ns() - k->began_ns) / 1000;
+    bool good = k->head.status >= 200 && k->head.status < 300;
     k->in_flight = false;
-    if (k->head.status >= 200 && k->head.status < 300) {
+    if (good && l->echo && (k->differs || k->got != l->body.n)) {
+        error(l, "the answer is not the body that was sent");
+    } else if (good) {
         l->ok++;
-        l->bucket[bucket_of(us)]++;
-        l->max_us = us > l->max_us ? us : l->max_us;
+        latency_add(&l->latency, us);
+        if (l->ids != NULL)
+            fprintf(l->ids, "%s%llu\n", l->id, (unsigned long long)k->number);
     } else {
         char text[64];
         snprintf(text, sizeof text, "status %d", k->head.status);
         error(l, text);
     }
-    if (k->head.keep_alive)
+    if (k->head.keep_alive && !l->once)
         begin_request(k);
     else
         conn_shutdown(k->conn); /* on_close opens another */
@@ -203,19 +201,35 @@ static size_t read_head(struct link *k, struct slice data)
     return used - before;
 }
 
+/* Is this the next piece of what was sent? */
+static void compare(struct link *k, struct slice piece)
+{
+    const struct load *l = k->load;
+    char number[NUMBER + 1];
+    number_text(k->number, number);
+    while (l->echo && piece.n > 0 && !k->differs) {
+        struct slice want = slice_sub(body_from(l, number, k->got), 0, piece.n);
+        k->differs = want.n == 0 || memcmp(want.p, piece.p, want.n) != 0;
+        k->got += want.n;
+        piece = slice_from(piece, want.n);
+    }
+}
+
 static size_t read_body(struct link *k, struct slice data)
 {
     struct diag d;
-    struct slice piece;
+    struct slice piece = data;
     size_t used = data.n;
     if (k->head.body == HTTP_BODY_LENGTH) {
         used = k->left < data.n ? (size_t)k->left : data.n;
         k->left -= used;
+        piece = slice_sub(data, 0, used);
     } else if (k->head.body == HTTP_BODY_CHUNKED &&
                http_chunked_feed(&k->chunked, data, &used, &piece, &d) != 0) {
         broken(k, d.text);
         return data.n;
     }
+    compare(k, piece);
     return used;
 }
 
@@ -260,11 +274,11 @@ static void on_close(void *ctx, const struct diag *why)
     struct load *l = k->load;
     k->conn = NULL;
     bool failed = k->in_flight || why->code != 0;
-    if (failed && !l->stopping)
+    if (failed)
         error(l, why->code != 0 ? why->text : "the connection was closed before the response");
     k->in_flight = false;
     l->running--;
-    if (l->stopping || l->requests_left == 0) {
+    if (l->requests_left == 0) {
         finish_if_idle(l);
         return;
     }
@@ -281,20 +295,18 @@ static void dial(void *ctx)
 {
     struct link *k = ctx;
     struct load *l = k->load;
-    if (!l->stopping)
-        k->conn = conn_connect(l->loop, &l->addr, l->tls, CONNECT_MS, &events, k);
+    k->conn = conn_connect(l->loop, &l->addr, l->tls, CONNECT_MS, &events, k);
     if (k->conn == NULL) {
         l->running--;
         finish_if_idle(l);
     }
 }
 
-/* Requests in flight when the time is over count neither way. */
+/* What is in flight is waited for, so that each request has its answer and is counted. */
 static void time_over(void *ctx)
 {
     struct load *l = ctx;
-    l->stopping = true;
-    loop_stop(l->loop);
+    l->requests_left = 0;
 }
 
 /* --- options --- */
@@ -313,25 +325,27 @@ static void make_request(struct load *l, uint64_t body_size)
     struct slice path = l->url.path, mark = SLICE_LIT("{n}");
     size_t at = l->vary ? slice_find_slice(path, mark) : SIZE_MAX;
     struct buf *b = &l->before;
-    buf_init(&l->before, 1u << 30);
-    buf_init(&l->after, 1u << 30);
-    buf_init(&l->request, 1u << 30);
+    buf_init(&l->before, HEAD_MAX);
+    buf_init(&l->after, HEAD_MAX);
+    buf_init(&l->body, BODY_MAX);
+    buf_init(&l->request, 3 * HEAD_MAX + BODY_MAX);
     buf_printf(b, "%s ", l->method);
     if (at != SIZE_MAX) {
         buf_slice(b, slice_sub(path, 0, at));
         path = slice_from(path, at + mark.n);
-        b = &l->after;
     }
     l->vary = at != SIZE_MAX;
+    b = &l->after;
     buf_slice(b, path);
     buf_printf(b, " HTTP/1.1\r\nHost: %.*s:%u\r\n", SLICE_ARG(l->url.host), l->url.port);
     for (size_t i = 0; l->headers[i] != NULL; i++)
         buf_printf(b, "%s\r\n", l->headers[i]);
+    if (l->once)
+        buf_str(b, "Connection: close\r\n");
     if (body_size > 0 || strcmp(l->method, "POST") == 0 || strcmp(l->method, "PUT") == 0)
         buf_printf(b, "Content-Length: %llu\r\n", (unsigned long long)body_size);
-    buf_str(b, "\r\n");
-    for (uint64_t i = 0; i < body_size && !b->failed; i++)
-        buf_byte(b, (uint8_t)('a' + i % 26));
+    for (uint64_t i = 0; i < body_size && !l->body.failed; i++)
+        buf_byte(&l->body, (uint8_t)('a' + i * i % 25));
 }
 
 static int take_address(struct load *l, const char *url, struct diag *d)
@@ -352,7 +366,8 @@ static int run(struct load *l, uint64_t seconds, uint64_t connections, struct di
 {
     l->loop = loop_new();
     l->links = calloc(connections, sizeof *l->links);
-    if (l->loop == NULL || l->links == NULL || l->before.failed || l->after.failed)
+    if (l->loop == NULL || l->links == NULL || l->before.failed || l->after.failed ||
+        l->body.failed)
         return diag_set(d, ERR_NOMEM, "out of memory");
     l->n_links = connections;
     if (seconds > 0)
@@ -381,11 +396,11 @@ static void print(const struct load *l, double seconds)
     json_key(&j, "rate");
     json_decimal(&j, seconds > 0 ? (double)l->ok / seconds : 0, 1);
     json_key(&j, "p50_ms");
-    json_decimal(&j, percentile_ms(l, 50), 3);
+    json_decimal(&j, latency_percentile_ms(&l->latency, 50), 3);
     json_key(&j, "p99_ms");
-    json_decimal(&j, percentile_ms(l, 99), 3);
+    json_decimal(&j, latency_percentile_ms(&l->latency, 99), 3);
     json_key(&j, "max_ms");
-    json_decimal(&j, (double)l->max_us / 1000, 3);
+    json_decimal(&j, (double)l->latency.max_us / 1000, 3);
     if (l->first_error[0] != 0)
         json_kstr(&j, "first_error", l->first_error);
     json_close(&j, '}');
@@ -402,8 +417,11 @@ static void release(struct load *l)
     tls_free(l->tls);
     buf_free(&l->before);
     buf_free(&l->after);
+    buf_free(&l->body);
     buf_free(&l->request);
     buf_free(&l->values);
+    if (l->ids != NULL)
+        fclose(l->ids);
 }
 
 static bool number(const char *text, uint64_t fallback, uint64_t max, uint64_t *out)
@@ -424,7 +442,7 @@ int main(int argc, char **argv)
 {
     static struct load l = {.method = "GET"};
     const char *url = NULL, *connections = NULL, *seconds = NULL, *requests = NULL, *header = NULL,
-               *body = NULL, *vary = NULL, *values = NULL;
+               *body = NULL, *vary = NULL, *values = NULL, *once = NULL, *echo = NULL, *ids = NULL;
     const struct opt opts[] = {
         {"--url", "URL", "where to; {n} in its path is replaced with --vary", &url, NULL},
         {"--connections", "N", "connections at once (default 8)", &connections, NULL},
@@ -433,13 +451,17 @@ int main(int argc, char **argv)
         {"--header", "LINE", "a header line \"Name: value\"; repeatable", &header, l.headers},
         {"--method", "METHOD", "default GET", &l.method, NULL},
         {"--body-size", "BYTES", "a body of so many bytes", &body, NULL},
+        {"--echo", NULL, "the answer must be the body that was sent", &echo, NULL},
+        {"--close", NULL, "a connection for each request", &once, NULL},
+        {"--id", "TEXT", "send X-Road-Id, TEXT and the request's number", &l.id, NULL},
+        {"--ids", "FILE", "append the ids of successes to this file", &ids, NULL},
         {"--vary", NULL, "put a line of --values in the place of {n}, in turn", &vary, NULL},
         {"--values", "FILE", "one value a line", &values, NULL},
         {NULL, NULL, NULL, NULL, NULL},
     };
     const struct opt_command cmd = {
         .usage = "load --url URL [options]",
-        .text = "Sends requests over kept-alive connections and tells rate and latencies.\n"
+        .text = "Sends requests, no two of them the same, and tells rate and latencies.\n"
                 "Exit code 1 when there were errors or nothing succeeded.",
         .opts = opts,
     };
@@ -460,17 +482,22 @@ int main(int argc, char **argv)
     bool ok = url != NULL && number(connections, 8, CONNECTIONS_MAX, &n_connections) &&
               n_connections > 0 && number(seconds, requests == NULL ? 10 : 0, 86400, &n_seconds) &&
               number(requests, UINT64_MAX, UINT64_MAX, &l.requests_left) &&
-              number(body, 0, 1u << 29, &n_body) && (vary == NULL) == (values == NULL);
+              number(body, 0, BODY_MAX, &n_body) && (vary == NULL) == (values == NULL) &&
+              (ids == NULL || l.id != NULL);
     if (!ok) {
         diag_set(&d, ERR_USAGE,
-                 "--url is missing, a number is wrong, or --vary is without "
-                 "--values; see --help");
+                 "--url is missing, a number is wrong, --vary is without --values or --ids "
+                 "without --id; see --help");
         return fail(&d, EXIT_USE);
     }
     l.vary = vary != NULL;
+    l.once = once != NULL;
+    l.echo = echo != NULL;
     err = take_address(&l, url, &d);
     if (err == 0 && values != NULL)
         err = take_values(&l, values, &d);
+    if (err == 0 && ids != NULL && (l.ids = fopen(ids, "a")) == NULL)
+        err = diag_set(&d, ERR_IO, "%s cannot be written", ids);
     int64_t before = now_ns();
     if (err == 0) {
         make_request(&l, n_body);

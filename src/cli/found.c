@@ -32,7 +32,7 @@ static int write_configs(const char *dir, struct diag *d)
 }
 
 /* A key in the gateway's store, and a request for its certificate beside it. */
-static int make_key(const char *dir, const struct country_key *k, struct diag *d)
+static int make_key(const char *dir, const struct country_key *k, const char *kind, struct diag *d)
 {
     const struct cert_rdn rdns[] = {{"2.5.4.3", k->member}};
     char path[PATH_CAP];
@@ -42,7 +42,7 @@ static int make_key(const char *dir, const struct country_key *k, struct diag *d
     buf_init(&csr, 65536);
     snprintf(path, sizeof path, "%s/%s", dir, country_roles[k->role].name);
     int rc = keystore_open(path, true, &store, d);
-    rc = rc != 0 ? rc : keystore_generate(store, k->name, "p256", &key, d);
+    rc = rc != 0 ? rc : keystore_generate(store, k->name, kind, &key, d);
     rc = rc != 0 ? rc : csr_make(key, rdns, 1, &csr, d);
     snprintf(path, sizeof path, "%s/%s/certs/%s.csr", dir, country_roles[k->role].name, k->name);
     rc = rc != 0 ? rc : fs_write(path, buf_view(&csr), 0644, d);
@@ -52,7 +52,7 @@ static int make_key(const char *dir, const struct country_key *k, struct diag *d
     return rc;
 }
 
-int found_files(const char *dir, struct diag *d)
+int found_files(const char *dir, const char *key_kind, struct diag *d)
 {
     char path[PATH_CAP];
     int rc = write_configs(dir, d);
@@ -61,7 +61,7 @@ int found_files(const char *dir, struct diag *d)
     snprintf(path, sizeof path, "%s/authority/authority.conf", dir);
     rc = rc != 0 ? rc : authority_init(path, d);
     for (size_t i = 0; rc == 0 && i < country_key_count; i++)
-        rc = make_key(dir, &country_keys[i], d);
+        rc = make_key(dir, &country_keys[i], key_kind, d);
     return rc;
 }
 

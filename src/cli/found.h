@@ -6,8 +6,8 @@
 #include "base/diag.h"
 
 /* Folders and configuration files; keys and certificates of trust and authority; the gateways'
- * keys. */
-int found_files(const char *dir, struct diag *d) MUST_USE;
+ * keys, of a kind that keystore_generate knows. */
+int found_files(const char *dir, const char *key_kind, struct diag *d) MUST_USE;
 /* With trust running: the gateways' certificates. */
 int found_certificates(const char *dir, struct diag *d) MUST_USE;
 /* With authority running: members and all they have; the anchor. */

@@ -10,6 +10,7 @@
 #include "wire/json.h"
 #include "xroad/rest.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct tally {
     struct xades_cache *cache;
     struct arena *a, *one; /* of a record; of one message among those of a stamp */
     uint64_t messages, stamps, stamped;
+    FILE *list; /* NULL: none is wanted */
     struct diag *d;
 };
 
@@ -62,6 +64,9 @@ static int check_message(struct tally *t, uint64_t seq)
     digest_of(DIGEST_SHA512, r.head, &live.part[0]);
     live.part[1] = r.body_hash;
     t->messages++;
+    if (t->list != NULL)
+        fprintf(t->list, "message %llu %s %.*s\n", (unsigned long long)seq,
+                r.response ? "response" : "request", SLICE_ARG(r.id));
     return xades_verify_live(t->g, t->cache, t->a, &live, r.time_ms, t->d);
 }
 
@@ -95,6 +100,8 @@ static int check_stamp(struct tally *t, const struct journal_record *rec)
                           "the stamp's digest of message %llu is not its signature's",
                           (unsigned long long)st.entry[i].seq);
         t->stamped++;
+        if (t->list != NULL)
+            fprintf(t->list, "stamped %llu\n", (unsigned long long)st.entry[i].seq);
     }
     t->stamps++;
     return rc;
@@ -178,7 +185,16 @@ static void print_report(const char *dir, const struct journal_report *r, const 
                (unsigned long long)t->stamps);
 }
 
-static int verify(const char *dir, const char *conf_dir, bool signatures, bool json)
+/* ERR_IO when not all of the list could be written. */
+static int close_list(FILE *list, const char *path, struct diag *d)
+{
+    bool bad = list != NULL && ferror(list) != 0;
+    bad = (list != NULL && fclose(list) != 0) || bad;
+    return bad ? diag_set(d, ERR_IO, "%s cannot be written", path) : 0;
+}
+
+static int verify(const char *dir, const char *conf_dir, bool signatures, const char *list_path,
+                  bool json)
 {
     const struct journal_options o = {.read_only = true};
     struct journal *j = NULL;
@@ -197,30 +213,38 @@ static int verify(const char *dir, const char *conf_dir, bool signatures, bool j
         snprintf(beside, sizeof beside, "%s/../globalconf", dir);
         if (cli_globalconf_load(conf_dir != NULL ? conf_dir : beside, &conf, &d) != 0)
             return command_fail("journal verify", &d, EXIT_COULD_NOT);
-        rc = check_signatures(dir, conf.g, &t, &d);
+        if (list_path != NULL && (t.list = fopen(list_path, "we")) == NULL)
+            rc = diag_set(&d, ERR_IO, "%s cannot be written: %s", list_path, strerror(errno));
+        rc = rc != 0 ? rc : check_signatures(dir, conf.g, &t, &d);
+        int closed = close_list(t.list, list_path, &d);
+        rc = rc != 0 ? rc : closed;
         cli_globalconf_free(&conf);
     }
     if (rc != 0)
-        return command_fail("journal verify", &d, EXIT_NO);
+        return command_fail("journal verify", &d, rc == ERR_IO ? EXIT_COULD_NOT : EXIT_NO);
     print_report(dir, &report, &t, signatures, json);
     return EXIT_DONE;
 }
 
 int cli_journal_verify(int argc, char **argv)
 {
-    const char *signatures = NULL, *conf = NULL, *json = NULL;
+    const char *signatures = NULL, *conf = NULL, *json = NULL, *list = NULL;
     const struct opt opts[] = {
         {"--signatures", NULL, "a message log: also verify every signature and time-stamp",
          &signatures, NULL},
         {"--globalconf", "DIR", "global configuration for it (default: DIR/../globalconf)", &conf,
          NULL},
+        {"--list", "FILE", "--signatures, and what was found, message by message, as lines", &list,
+         NULL},
         {"--json", NULL, "as JSON", &json, NULL},
         {NULL, NULL, NULL, NULL, NULL},
     };
     const struct opt_command cmd = {
-        .usage = "sild journal verify DIR [--signatures] [--globalconf DIR] [--json]",
-        .text = "Reads a whole journal: checksums, order, salts, and the tree's hashes. May run\n"
-                "beside its writer. Exit code 1 says what is damaged and where.",
+        .usage = "sild journal verify DIR [--signatures] [--globalconf DIR] [--list FILE] [--json]",
+        .text =
+            "Reads a whole journal: checksums, order, salts, and the tree's hashes. May run\n"
+            "beside its writer. Exit code 1 says what is damaged and where. A line of --list is\n"
+            "\"message RECORD request|response ID\" or \"stamped RECORD\".",
         .opts = opts,
         .min_args = 1,
         .max_args = 1,
@@ -228,6 +252,6 @@ int cli_journal_verify(int argc, char **argv)
     char *args[argc + 1];
     int code;
     return command_parse("journal verify", &cmd, argc, argv, args, &code)
-               ? verify(args[0], conf, signatures != NULL, json != NULL)
+               ? verify(args[0], conf, signatures != NULL || list != NULL, list, json != NULL)
                : code;
 }

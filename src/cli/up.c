@@ -28,7 +28,7 @@
 #define ROLE_MS 40000 /* to start or stop one role */
 
 struct country {
-    const char *dir;
+    const char *dir, *key_kind;
     struct launch role[COUNTRY_ROLES];
     char config[COUNTRY_ROLES][PATH_CAP], log[COUNTRY_ROLES][PATH_CAP];
     char env[COUNTRY_ROLES][PATH_CAP];
@@ -145,7 +145,7 @@ static int wait_people(struct country *c, pid_t pid, struct diag *d)
 static int found(struct country *c, struct diag *d)
 {
     char mark[PATH_CAP];
-    int rc = found_files(c->dir, d);
+    int rc = found_files(c->dir, c->key_kind, d);
     pid_t people = rc == 0 ? make_people(c) : -1;
     rc = rc != 0 ? rc : start(c, COUNTRY_TRUST, d);
     rc = rc != 0 ? rc : start(c, COUNTRY_AUTHORITY, d);
@@ -352,9 +352,9 @@ static int watch(struct country *c, struct diag *d)
     return 0;
 }
 
-static int run(const char *dir, bool fresh)
+static int run(const char *dir, const char *key_kind, bool fresh)
 {
-    struct country c = {.dir = dir, .lock = -1};
+    struct country c = {.dir = dir, .key_kind = key_kind == NULL ? "p256" : key_kind, .lock = -1};
     struct diag d = {0};
     char mark[PATH_CAP];
     int64_t began = launch_now_ms();
@@ -374,6 +374,11 @@ static int run(const char *dir, bool fresh)
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
     bool known = fs_exists(mark);
+    if (known && key_kind != NULL) {
+        diag_set(&d, ERR_EXISTS, "the country in %s has its keys already: --key wants --fresh",
+                 dir);
+        return command_fail("up", &d, EXIT_USE);
+    }
     printf("%s the demonstration country in %s\n", known ? "Starting" : "Founding", dir);
     int rc = known ? restart(&c, &d) : found(&c, &d);
     if (rc != 0) {
@@ -409,15 +414,18 @@ int up_tell(const char *who, const char *dir, const char *verb, const char *role
 
 int cli_up(int argc, char **argv)
 {
-    const char *dir = "./country.d", *fresh = NULL, *role = NULL;
+    const char *dir = "./country.d", *fresh = NULL, *role = NULL, *key = NULL;
     const struct opt opts[] = {
         {"--dir", "DIR", "where the country lives (./country.d)", &dir, NULL},
         {"--fresh", NULL, "forget what is there and found it anew", &fresh, NULL},
+        {"--key", "KIND",
+         "kind of a new country's gateway keys: p256 (the default), p384, rsa2048, rsa3072", &key,
+         NULL},
         {"--role", "NAME", "start one role of the running country that is down", &role, NULL},
         {NULL, NULL, NULL, NULL, NULL},
     };
     const struct opt_command cmd = {
-        .usage = "sild up [--dir DIR] [--fresh | --role NAME]",
+        .usage = "sild up [--dir DIR] [--fresh | --role NAME] [--key KIND]",
         .text = "Brings the demonstration country up: authority, trust, two gateways and the\n"
                 "population register, each in its own processes on loopback addresses. Restarts\n"
                 "on what it finds. Ctrl-C or sild down stops all in order.",
@@ -427,5 +435,5 @@ int cli_up(int argc, char **argv)
     int code;
     if (!command_parse("up", &cmd, argc, argv, args, &code))
         return code;
-    return role != NULL ? up_tell("up", dir, "start", role) : run(dir, fresh != NULL);
+    return role != NULL ? up_tell("up", dir, "start", role) : run(dir, key, fresh != NULL);
 }
