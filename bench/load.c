@@ -362,7 +362,7 @@ static int take_address(struct load *l, const char *url, struct diag *d)
     return net_addr_resolve(host, l->url.port, &l->addr, 1, &n, d);
 }
 
-static int run(struct load *l, uint64_t seconds, uint64_t connections, struct diag *d)
+static int run(struct load *l, double seconds, uint64_t connections, struct diag *d)
 {
     l->loop = loop_new();
     l->links = calloc(connections, sizeof *l->links);
@@ -371,7 +371,7 @@ static int run(struct load *l, uint64_t seconds, uint64_t connections, struct di
         return diag_set(d, ERR_NOMEM, "out of memory");
     l->n_links = connections;
     if (seconds > 0)
-        loop_timer_start(l->loop, (int64_t)seconds * 1000, time_over, l);
+        loop_timer_start(l->loop, (int64_t)(seconds * 1000), time_over, l);
     for (size_t i = 0; i < connections; i++) {
         l->links[i].load = l;
         buf_init(&l->links[i].raw, HEAD_MAX);
@@ -430,6 +430,13 @@ static bool number(const char *text, uint64_t fallback, uint64_t max, uint64_t *
     return text == NULL || (slice_u64(slice_str(text), out) && *out <= max);
 }
 
+static bool duration(const char *text, double fallback, double *out)
+{
+    char *end = NULL;
+    *out = text == NULL ? fallback : strtod(text, &end);
+    return text == NULL || (end != text && *end == 0 && *out > 0 && *out <= 86400);
+}
+
 static int fail(const struct diag *d, int code)
 {
     char text[sizeof *d];
@@ -466,7 +473,8 @@ int main(int argc, char **argv)
         .opts = opts,
     };
     struct diag d = {0};
-    uint64_t n_connections, n_seconds, n_body;
+    uint64_t n_connections, n_body;
+    double n_seconds;
     char *args[argc + 1];
     int err = opt_parse(&cmd, argc, argv, args, &d);
     if (err == OPT_HELP) {
@@ -480,7 +488,7 @@ int main(int argc, char **argv)
     if (err != 0)
         return fail(&d, EXIT_USE);
     bool ok = url != NULL && number(connections, 8, CONNECTIONS_MAX, &n_connections) &&
-              n_connections > 0 && number(seconds, requests == NULL ? 10 : 0, 86400, &n_seconds) &&
+              n_connections > 0 && duration(seconds, requests == NULL ? 10 : 0, &n_seconds) &&
               number(requests, UINT64_MAX, UINT64_MAX, &l.requests_left) &&
               number(body, 0, BODY_MAX, &n_body) && (vary == NULL) == (values == NULL) &&
               (ids == NULL || l.id != NULL);
