@@ -23,6 +23,7 @@
 struct state {
     char *instance;
     json_t *j;
+    json_t *holders; /* certificate to server: what the servers' lists say, the other way round */
 };
 
 #define WORDS_MAX 10
@@ -40,6 +41,7 @@ struct state *state_new(const char *instance)
         return NULL;
     s->instance = strdup(instance);
     s->j = json_object();
+    s->holders = json_object();
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         if (json_object_set_new(s->j, tables[i], json_object()) != 0) {
             state_free(s);
@@ -53,6 +55,7 @@ void state_free(struct state *s)
     if (s == NULL)
         return;
     json_decref(s->j);
+    json_decref(s->holders);
     free(s->instance);
     free(s);
 }
@@ -324,10 +327,13 @@ static int server_add(struct state *s, const struct words *w, struct diag *d)
 
 static int server_remove(struct state *s, const struct words *w, struct diag *d)
 {
-    json_t *v;
+    json_t *v, *cert;
+    size_t i;
     int rc = need(state_table(s, "servers"), w->w[0], "server", &v, d);
     if (rc != 0)
         return rc;
+    json_array_foreach(json_object_get(v, "certs"), i, cert)
+        json_object_del(s->holders, json_string_value(cert));
     return json_object_del(state_table(s, "servers"), w->w[0]) == 0 ? 0 : ERR_INTERNAL;
 }
 
@@ -359,16 +365,11 @@ static int maintenance_off(struct state *s, const struct words *w, struct diag *
 /* A certificate says which server its holder is: one, then. */
 static int need_single(const struct state *s, const char *cert, struct diag *d)
 {
-    const char *key;
-    json_t *o;
-    size_t at;
-    json_object_foreach(state_table(s, "servers"), key, o)
-    {
-        if (array_has(json_object_get(o, "certs"), cert, &at))
-            return diag_set(d, ERR_EXISTS, "this certificate is registered for server %s already",
-                            key);
-    }
-    return 0;
+    const char *server = json_string_value(json_object_get(s->holders, cert));
+    return server == NULL
+               ? 0
+               : diag_set(d, ERR_EXISTS, "this certificate is registered for server %s already",
+                          server);
 }
 
 static int cert_change(struct state *s, const struct words *w, bool add, struct diag *d)
@@ -389,8 +390,12 @@ static int cert_change(struct state *s, const struct words *w, bool add, struct 
     rc = add ? need_single(s, w->w[1], d) : 0;
     if (rc != 0)
         return rc;
-    return add ? array_add(certs, w->w[1], "this certificate", d)
-               : array_remove(certs, w->w[1], "this certificate", d);
+    rc = add ? array_add(certs, w->w[1], "this certificate", d)
+             : array_remove(certs, w->w[1], "this certificate", d);
+    if (rc != 0)
+        return rc;
+    return add ? put(s->holders, w->w[1], json_string(w->w[0]))
+               : json_object_del(s->holders, w->w[1]);
 }
 
 static int cert_add(struct state *s, const struct words *w, struct diag *d)

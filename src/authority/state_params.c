@@ -1,18 +1,21 @@
 #include "authority/state_params.h"
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/map.h"
 #include "crypto/cert.h"
 #include "xroad/trust.h"
 
 #include <string.h>
 
 #define CERT_MAX 65536
+#define MEMBERS_MAX (1u << 20)
 
 struct maker {
     const struct state *s;
+    struct map *places; /* "CLASS/CODE" to the member among p->members */
     struct arena *a;
     struct params_shared *p;
-    struct diag *d;
+    int err;
 };
 
 static const char *text_of(const json_t *o, const char *key)
@@ -86,6 +89,7 @@ static void make_members(struct maker *m)
         struct params_member *p = &m->p->members[m->p->n_members++];
         json_t *subs = json_object_get(o, "subsystems");
         const char *slash = strchr(key, '/');
+        m->err = m->err != 0 ? m->err : map_put(m->places, slice_str(key), p);
         p->member_class = arena_dup(m->a, slice_of(key, (size_t)(slash - key)));
         p->code = keep(m, slash + 1);
         p->name = keep(m, text_of(o, "name"));
@@ -104,21 +108,16 @@ static void make_members(struct maker *m)
 /* Indexes of "CLASS/CODE[/SUB]" in the members made before. */
 static struct params_client_ref find_ref(const struct maker *m, const char *id)
 {
-    struct slice rest = slice_str(id), cls, code, sub = SLICE_NONE;
+    const char *first = strchr(id, '/'), *second = first == NULL ? NULL : strchr(first + 1, '/');
+    size_t n = second == NULL ? strlen(id) : (size_t)(second - id);
+    const struct params_member *p = map_get(m->places, slice_of(id, n));
     struct params_client_ref ref = {-1, -1};
-    if (!slice_next(&rest, '/', &cls) || !slice_next(&rest, '/', &code))
+    if (p == NULL)
         return ref;
-    if (rest.p != NULL)
-        sub = rest;
-    for (size_t i = 0; i < m->p->n_members; i++) {
-        const struct params_member *p = &m->p->members[i];
-        if (!slice_eq(p->member_class, cls) || !slice_eq(p->code, code))
-            continue;
-        ref.member = (int32_t)i;
-        for (size_t k = 0; sub.n > 0 && k < p->n_sub; k++)
-            if (slice_eq(p->sub[k].code, sub))
-                ref.sub = (int32_t)k;
-    }
+    ref.member = (int32_t)(p - m->p->members);
+    for (size_t k = 0; second != NULL && k < p->n_sub; k++)
+        if (slice_eq_str(p->sub[k].code, second + 1))
+            ref.sub = (int32_t)k;
     return ref;
 }
 
@@ -221,14 +220,17 @@ static int64_t setting(const struct state *s, const char *key, int64_t fallback)
 int state_params(const struct state *s, struct arena *a, struct params_shared *shared,
                  struct params_private *priv, struct diag *d)
 {
-    struct maker m = {s, a, shared, d};
+    struct maker m = {.s = s, .places = map_new(MEMBERS_MAX, 0), .a = a, .p = shared};
     json_t *settings = state_table(s, "settings");
     memset(shared, 0, sizeof *shared);
     memset(priv, 0, sizeof *priv);
+    if (m.places == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the parameters");
     shared->instance = keep(&m, state_instance(s));
     make_cas(&m);
     make_members(&m);
     make_servers(&m);
+    map_free(m.places);
     make_groups(&m);
     make_classes(&m);
     shared->ocsp_freshness_s = setting(s, "ocsp_freshness", 3600);
@@ -239,5 +241,6 @@ int state_params(const struct state *s, struct arena *a, struct params_shared *s
     if (priv->management.member_code.n == 0 || priv->reg_address.n == 0)
         return diag_set(d, ERR_NOT_FOUND,
                         "the settings management and registration_address must be set first");
-    return arena_failed(a) ? diag_set(d, ERR_NOMEM, "no memory for the parameters") : 0;
+    return arena_failed(a) || m.err != 0 ? diag_set(d, ERR_NOMEM, "no memory for the parameters")
+                                         : 0;
 }

@@ -9,6 +9,7 @@
 
 #include <expat.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SEPARATOR '\n' /* cannot stand in a name; expat refuses it in a namespace's name */
@@ -27,6 +28,7 @@ struct build {
     size_t scope_n, scope_of[XML_DEPTH_MAX + 1];
     struct buf text; /* character data not yet put in a node */
     struct slice input;
+    bool in_pieces; /* children of the root are taken one by one */
 };
 
 /* Ends the parse; expat calls no handler any more but those of the tag it is at. */
@@ -65,11 +67,17 @@ static void append(struct build *b, struct xml_node *n)
     parent->last = n;
 }
 
-/* Makes a node of the character data gathered so far. */
-static void flush_text(struct build *b)
+/* Makes a node of the character data gathered so far. beside_element: an element follows. */
+static void flush_text(struct build *b, bool beside_element)
 {
     if (b->text.n == 0 || b->open == NULL)
         return;
+    beside_element = beside_element || b->depth == 1 ||
+                     (b->open->last != NULL && b->open->last->kind == XML_ELEMENT);
+    if (b->in_pieces && beside_element && slice_trim(buf_view(&b->text)).n == 0) {
+        buf_reset(&b->text);
+        return;
+    }
     struct xml_node *n = take(b, sizeof *n);
     struct slice text = keep(b, buf_view(&b->text));
     buf_reset(&b->text);
@@ -161,7 +169,7 @@ static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **
         stop(b, ERR_TOO_LARGE, "elements are nested too deeply");
         return;
     }
-    flush_text(b);
+    flush_text(b, true);
     struct xml_node *n = take(b, sizeof *n);
     if (n == NULL)
         return;
@@ -177,6 +185,8 @@ static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **
         append(b, n);
     b->open = n;
     b->scope_of[++b->depth] = b->scope_n;
+    if (b->in_pieces && b->depth == 1)
+        XML_StopParser(b->parser, XML_TRUE);
 }
 
 static void XMLCALL on_end(void *user, const XML_Char *name)
@@ -185,9 +195,11 @@ static void XMLCALL on_end(void *user, const XML_Char *name)
     (void)name;
     if (b->err != 0)
         return;
-    flush_text(b);
+    flush_text(b, false);
     b->open = b->open->parent;
     b->scope_n = b->scope_of[--b->depth];
+    if (b->in_pieces && b->depth == 1)
+        XML_StopParser(b->parser, XML_TRUE);
 }
 
 static void XMLCALL on_text(void *user, const XML_Char *s, int len)
@@ -205,7 +217,7 @@ static void XMLCALL on_pi(void *user, const XML_Char *target, const XML_Char *da
     struct build *b = user;
     if (b->err != 0 || b->open == NULL)
         return;
-    flush_text(b);
+    flush_text(b, false);
     struct xml_node *n = take(b, sizeof *n);
     if (n == NULL)
         return;
@@ -266,11 +278,8 @@ static void set_handlers(struct build *b)
     XML_SetProcessingInstructionHandler(p, on_pi);
 }
 
-static int run(struct build *b)
+static int failed(struct build *b)
 {
-    enum XML_Status status = XML_Parse(b->parser, (const char *)b->input.p, (int)b->input.n, 1);
-    if (status == XML_STATUS_OK && b->err == 0)
-        return 0;
     if (b->err == 0) {
         enum XML_Error code = XML_GetErrorCode(b->parser);
         b->err = code == XML_ERROR_NO_MEMORY ? ERR_NOMEM : ERR_INVALID_XML;
@@ -281,29 +290,131 @@ static int run(struct build *b)
     return b->err;
 }
 
+/* The parser for b->input; b is otherwise as it was made. */
+static int begin(struct build *b)
+{
+    if (b->input.n > XML_TEXT_MAX)
+        return diag_set(b->d, ERR_TOO_LARGE, "a document of more than %u bytes", XML_TEXT_MAX);
+    if (begins_like_utf16(b->input)) {
+        diag_set(b->d, ERR_INVALID_XML, "the encoding is not UTF-8");
+        diag_where(b->d, "line 1, column 1");
+        return ERR_INVALID_XML;
+    }
+    b->parser = XML_ParserCreateNS("UTF-8", SEPARATOR);
+    if (b->parser == NULL)
+        return diag_set(b->d, ERR_NOMEM, "no memory for the XML parser");
+    b->declared_end = &b->declared;
+    buf_init(&b->text, b->input.n);
+    set_handlers(b);
+    return 0;
+}
+
+static void end(struct build *b)
+{
+    if (b->parser != NULL)
+        XML_ParserFree(b->parser);
+    buf_free(&b->text);
+}
+
 int xml_parse(struct arena *a, struct slice text, struct xml_doc *out, struct diag *d)
 {
     struct build b = {.arena = a, .d = d, .doc = out, .input = text};
     out->root = NULL;
-    if (text.n > XML_TEXT_MAX)
-        return diag_set(d, ERR_TOO_LARGE, "a document of more than %u bytes", XML_TEXT_MAX);
-    if (begins_like_utf16(text)) {
-        diag_set(d, ERR_INVALID_XML, "the encoding is not UTF-8");
-        diag_where(d, "line 1, column 1");
-        return ERR_INVALID_XML;
-    }
-    b.parser = XML_ParserCreateNS("UTF-8", SEPARATOR);
-    if (b.parser == NULL)
-        return diag_set(d, ERR_NOMEM, "no memory for the XML parser");
-    b.declared_end = &b.declared;
-    buf_init(&b.text, text.n);
-    set_handlers(&b);
-    int err = run(&b);
-    XML_ParserFree(b.parser);
-    buf_free(&b.text);
+    int err = begin(&b);
+    if (err == 0 &&
+        (XML_Parse(b.parser, (const char *)text.p, (int)text.n, 1) != XML_STATUS_OK || b.err != 0))
+        err = failed(&b);
+    end(&b);
     if (err != 0)
         out->root = NULL;
     return err;
+}
+
+/* --- in pieces --- */
+
+#define CHUNK 65536 /* expat copies what it is given */
+
+struct xml_pieces {
+    struct build b;
+    struct xml_doc doc;
+    struct arena *root, *piece;
+    size_t given; /* bytes of the text */
+    bool suspended, over;
+};
+
+/* Until a child of the root, or its own start tag, has been read; or the document is over. */
+static int go_on(struct xml_pieces *p, struct diag *d)
+{
+    struct build *b = &p->b;
+    enum XML_Status status = XML_STATUS_OK;
+    b->d = d;
+    do {
+        struct slice chunk = slice_sub(b->input, p->given, CHUNK);
+        if (p->suspended)
+            status = XML_ResumeParser(b->parser);
+        else {
+            p->given += chunk.n;
+            status =
+                XML_Parse(b->parser, (const char *)chunk.p, (int)chunk.n, p->given == b->input.n);
+        }
+        p->suspended = status == XML_STATUS_SUSPENDED;
+        p->over = status == XML_STATUS_OK && p->given == b->input.n;
+    } while (status == XML_STATUS_OK && b->err == 0 && !p->over);
+    return status == XML_STATUS_ERROR || b->err != 0 ? failed(b) : 0;
+}
+
+int xml_pieces_open(struct slice text, size_t max, struct xml_pieces **out, struct diag *d)
+{
+    struct xml_pieces *p = calloc(1, sizeof *p);
+    *out = NULL;
+    if (p == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the XML parser");
+    p->root = arena_new(max);
+    p->piece = arena_new(max);
+    p->b =
+        (struct build){.arena = p->root, .d = d, .doc = &p->doc, .input = text, .in_pieces = true};
+    int err = p->root == NULL || p->piece == NULL
+                  ? diag_set(d, ERR_NOMEM, "no memory for the XML parser")
+                  : begin(&p->b);
+    err = err != 0 ? err : go_on(p, d);
+    p->b.arena = p->piece;
+    if (err != 0)
+        xml_pieces_close(p);
+    else
+        *out = p;
+    return err;
+}
+
+void xml_pieces_close(struct xml_pieces *p)
+{
+    if (p == NULL)
+        return;
+    end(&p->b);
+    arena_free(p->root);
+    arena_free(p->piece);
+    free(p);
+}
+
+const struct xml_node *xml_pieces_root(const struct xml_pieces *p)
+{
+    return p->doc.root;
+}
+
+int xml_pieces_next(struct xml_pieces *p, struct xml_node **out, struct diag *d)
+{
+    struct xml_node *root = p->doc.root;
+    *out = NULL;
+    do {
+        root->first = root->last = NULL;
+        arena_reset(p->piece);
+        int err = p->over ? 0 : go_on(p, d);
+        if (err != 0)
+            return err;
+        *out = root->first;
+        while (*out != NULL && (*out)->kind == XML_PI)
+            *out = (*out)->next;
+    } while (*out == NULL && !p->over);
+    return 0;
 }
 
 bool xml_is(const struct xml_node *e, const char *uri, const char *local)

@@ -56,6 +56,23 @@ struct xml_doc {
  */
 int xml_parse(struct arena *a, struct slice text, struct xml_doc *out, struct diag *d) MUST_USE;
 
+/*
+ * The same for a document whose tree would be large: the children of its root one after the other,
+ * each as a tree that lasts until the next one is asked for (max bytes of it). Blank text between
+ * elements is left out.
+ */
+struct xml_pieces;
+/* Reads as far as the root's start tag. The text must stay until xml_pieces_close. */
+int xml_pieces_open(struct slice text, size_t max, struct xml_pieces **out,
+                    struct diag *d) MUST_USE;
+void xml_pieces_close(struct xml_pieces *p); /* NULL is harmless */
+/* Name, namespaces and attributes; lasts. */
+const struct xml_node *xml_pieces_root(const struct xml_pieces *p);
+/* The root's next child; *out is NULL after the last one. Where there is text that is not blank, it
+ * is that text, and the element after it only its `next`. Errors as xml_parse's, also for what comes later in the document: what was given before is then
+ * of a document that is none. */
+int xml_pieces_next(struct xml_pieces *p, struct xml_node **out, struct diag *d) MUST_USE;
+
 /* Children by namespace and local name. uri "" means no namespace. NULL when there is none. */
 struct xml_node *xml_child(const struct xml_node *e, const char *uri, const char *local);
 struct xml_node *xml_next(const struct xml_node *e, const char *uri, const char *local);

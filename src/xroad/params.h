@@ -92,6 +92,10 @@ struct params_shared {
 /* ERR_MALFORMED_GLOBAL_CONF with line, element and rule. */
 int params_shared_parse(struct arena *a, struct slice xml, int version, struct params_shared *out,
                         struct diag *d) MUST_USE;
+/* The instance and the download sources alone, which stand at the beginning: for who looks for a
+ * newer document. The rest is not looked at. */
+int params_shared_sources(struct arena *a, struct slice xml, int version, struct params_shared *out,
+                          struct diag *d) MUST_USE;
 /* Writes what the version can hold; auth hashes must be of the version's algorithm. */
 int params_shared_print(const struct params_shared *p, int version, struct buf *out,
                         struct diag *d) MUST_USE;

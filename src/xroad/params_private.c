@@ -37,7 +37,7 @@ static void read_anchor(struct params_walk *w, const struct xml_node *e, struct 
 int params_anchor_parse(struct arena *a, struct slice xml, struct params_anchor *out,
                         struct diag *d)
 {
-    struct params_walk w = {a, d, ERR_MALFORMED_ANCHOR, 0};
+    struct params_walk w = {.a = a, .d = d, .code = ERR_MALFORMED_ANCHOR};
     *out = (struct params_anchor){0};
     if (xml.n > PARAMS_BYTES_MAX)
         return diag_set(d, ERR_TOO_LARGE, "an anchor of more than %u bytes", PARAMS_BYTES_MAX);
@@ -61,7 +61,7 @@ static void read_management(struct params_walk *w, const struct xml_node *e,
 int params_private_parse(struct arena *a, struct slice xml, int version, struct params_private *out,
                          struct diag *d)
 {
-    struct params_walk w = {a, d, ERR_MALFORMED_GLOBAL_CONF, 0};
+    struct params_walk w = {.a = a, .d = d, .code = ERR_MALFORMED_GLOBAL_CONF};
     *out = (struct params_private){0};
     if (version < PARAMS_VERSION_MIN || version > PARAMS_VERSION_MAX)
         return diag_set(d, ERR_MALFORMED_GLOBAL_CONF,
@@ -91,7 +91,7 @@ int params_private_parse(struct arena *a, struct slice xml, int version, struct 
 
 bool params_next_update(struct arena *a, struct slice xml)
 {
-    struct params_walk w = {a, NULL, ERR_MALFORMED_GLOBAL_CONF, 0};
+    struct params_walk w = {.a = a, .code = ERR_MALFORMED_GLOBAL_CONF};
     struct params_at at = params_walk_enter(&w, params_walk_root(&w, xml, "conf"));
     bool verify = params_walk_bool(&w, params_walk_must(&w, &at, "verifyNextUpdate"));
     params_walk_close(&w, &at);
@@ -100,7 +100,7 @@ bool params_next_update(struct arena *a, struct slice xml)
 
 int64_t params_fetch_interval(struct arena *a, struct slice xml)
 {
-    struct params_walk w = {a, NULL, ERR_MALFORMED_GLOBAL_CONF, 0};
+    struct params_walk w = {.a = a, .code = ERR_MALFORMED_GLOBAL_CONF};
     struct params_at at = params_walk_enter(&w, params_walk_root(&w, xml, "conf"));
     int64_t seconds =
         params_walk_int(&w, params_walk_must(&w, &at, "ocspFetchInterval"), FETCH_MIN, SECONDS_MAX);

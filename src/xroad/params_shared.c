@@ -118,7 +118,7 @@ static void remember(struct reader *r, const struct xml_node *e, int32_t member,
     if (ref == NULL)
         return;
     *ref = (struct params_client_ref){member, sub};
-    if (map_put(r->ids, id, ref) != 0)
+    if (map_put(r->ids, arena_dup(r->w.a, id), ref) != 0)
         params_walk_fail(&r->w, e, "there are more than %u ids", IDS_MAX);
 }
 
@@ -246,65 +246,88 @@ static void read_settings(struct reader *r, const struct xml_node *e)
 
 /* --- the document --- */
 
+/* The document's children are pieces: each is read before the next one is asked for. */
+static void read_sources(struct reader *r, struct params_at *at)
+{
+    struct params_walk *w = &r->w;
+    struct params_shared *p = r->p;
+    const struct xml_node *e;
+    if (r->version < 3)
+        return;
+    for (e = params_walk_must(w, at, "source"); e != NULL; e = params_walk_may(w, at, "source")) {
+        p->sources = params_walk_more(w, p->sources, p->n_sources, sizeof *p->sources);
+        if (p->sources != NULL)
+            read_source(r, e, &p->sources[p->n_sources++]);
+    }
+}
+
 static void read_trust(struct reader *r, struct params_at *at)
 {
     struct params_walk *w = &r->w;
     struct params_shared *p = r->p;
-    if (r->version >= 3) {
-        if (params_walk_count(at, "source") == 0)
-            params_walk_must(w, at, "source");
-        p->n_sources = params_walk_count(at, "source");
-        p->sources = params_walk_array(w, p->n_sources, sizeof *p->sources);
-        for (size_t i = 0; i < p->n_sources && w->err == 0; i++)
-            read_source(r, params_walk_must(w, at, "source"), &p->sources[i]);
+    const struct xml_node *e;
+    while ((e = params_walk_may(w, at, "approvedCA")) != NULL) {
+        p->cas = params_walk_more(w, p->cas, p->n_cas, sizeof *p->cas);
+        if (p->cas != NULL)
+            read_approved_ca(r, e, &p->cas[p->n_cas++]);
     }
-    p->n_cas = params_walk_count(at, "approvedCA");
-    p->cas = params_walk_array(w, p->n_cas, sizeof *p->cas);
-    for (size_t i = 0; i < p->n_cas && w->err == 0; i++)
-        read_approved_ca(r, params_walk_must(w, at, "approvedCA"), &p->cas[i]);
-    p->n_tsas = params_walk_count(at, "approvedTSA");
-    p->tsas = params_walk_array(w, p->n_tsas, sizeof *p->tsas);
-    for (size_t i = 0; i < p->n_tsas && w->err == 0; i++)
-        read_tsa(r, params_walk_must(w, at, "approvedTSA"), &p->tsas[i]);
+    while ((e = params_walk_may(w, at, "approvedTSA")) != NULL) {
+        p->tsas = params_walk_more(w, p->tsas, p->n_tsas, sizeof *p->tsas);
+        if (p->tsas != NULL)
+            read_tsa(r, e, &p->tsas[p->n_tsas++]);
+    }
 }
 
 static void read_registry(struct reader *r, struct params_at *at)
 {
     struct params_walk *w = &r->w;
     struct params_shared *p = r->p;
-    p->n_members = params_walk_count(at, "member");
-    p->members = params_walk_array(w, p->n_members, sizeof *p->members);
-    for (size_t i = 0; i < p->n_members && w->err == 0; i++)
-        read_member(r, params_walk_must(w, at, "member"), (int32_t)i);
-    p->n_servers = params_walk_count(at, "securityServer");
-    p->servers = params_walk_array(w, p->n_servers, sizeof *p->servers);
-    for (size_t i = 0; i < p->n_servers && w->err == 0; i++)
-        read_server(r, params_walk_must(w, at, "securityServer"), &p->servers[i]);
-    p->n_groups = params_walk_count(at, "globalGroup");
-    p->groups = params_walk_array(w, p->n_groups, sizeof *p->groups);
-    for (size_t i = 0; i < p->n_groups && w->err == 0; i++)
-        read_group(r, params_walk_must(w, at, "globalGroup"), &p->groups[i]);
+    const struct xml_node *e;
+    while ((e = params_walk_may(w, at, "member")) != NULL) {
+        p->members = params_walk_more(w, p->members, p->n_members, sizeof *p->members);
+        if (p->members != NULL)
+            read_member(r, e, (int32_t)p->n_members++);
+    }
+    while ((e = params_walk_may(w, at, "securityServer")) != NULL) {
+        p->servers = params_walk_more(w, p->servers, p->n_servers, sizeof *p->servers);
+        if (p->servers != NULL)
+            read_server(r, e, &p->servers[p->n_servers++]);
+    }
+    while ((e = params_walk_may(w, at, "globalGroup")) != NULL) {
+        p->groups = params_walk_more(w, p->groups, p->n_groups, sizeof *p->groups);
+        if (p->groups != NULL)
+            read_group(r, e, &p->groups[p->n_groups++]);
+    }
 }
 
-static void read_conf(struct reader *r, const struct xml_node *root)
+/* sources_only: what comes after them is not looked at. */
+static void read_conf(struct reader *r, struct params_at *at, bool sources_only)
 {
     struct params_walk *w = &r->w;
-    struct params_at at = params_walk_enter(w, root);
-    r->p->instance = params_walk_filled(w, params_walk_must(w, &at, "instanceIdentifier"));
-    read_trust(r, &at);
-    read_registry(r, &at);
-    while (params_walk_may(w, &at, "centralService") != NULL) {
+    r->p->instance = params_walk_filled(w, params_walk_must(w, at, "instanceIdentifier"));
+    read_sources(r, at);
+    if (sources_only)
+        return;
+    read_trust(r, at);
+    read_registry(r, at);
+    while (params_walk_may(w, at, "centralService") != NULL) {
         /* obsolete, ignored by all readers */
     }
-    read_settings(r, params_walk_must(w, &at, "globalSettings"));
-    if (r->version < 3)
-        params_walk_close(w, &at);
+    read_settings(r, params_walk_must(w, at, "globalSettings"));
+    if (r->version < 3) {
+        params_walk_close(w, at);
+        return;
+    }
+    while (params_walk_any(w, at)) {
+        /* beyond the schema; but the document must end well */
+    }
 }
 
-int params_shared_parse(struct arena *a, struct slice xml, int version, struct params_shared *out,
-                        struct diag *d)
+static int parse(struct arena *a, struct slice xml, int version, bool sources_only,
+                 struct params_shared *out, struct diag *d)
 {
-    struct reader r = {.w = {a, d, ERR_MALFORMED_GLOBAL_CONF, 0}, .version = version, .p = out};
+    struct reader r = {
+        .w = {.a = a, .d = d, .code = ERR_MALFORMED_GLOBAL_CONF}, .version = version, .p = out};
     *out = (struct params_shared){.version = version};
     if (version < PARAMS_VERSION_MIN || version > PARAMS_VERSION_MAX)
         return diag_set(d, ERR_MALFORMED_GLOBAL_CONF,
@@ -313,13 +336,24 @@ int params_shared_parse(struct arena *a, struct slice xml, int version, struct p
     if (xml.n > PARAMS_BYTES_MAX)
         return diag_set(d, ERR_TOO_LARGE, "shared parameters of more than %u bytes",
                         PARAMS_BYTES_MAX);
-    const struct xml_node *root = params_walk_root(&r.w, xml, "conf");
-    if (root == NULL)
-        return r.w.err;
     r.ids = map_new(IDS_MAX, 0);
     if (r.ids == NULL)
         return diag_set(d, ERR_NOMEM, "no memory for the parameters");
-    read_conf(&r, root);
+    struct params_at at = params_walk_begin(&r.w, xml, "conf");
+    read_conf(&r, &at, sources_only);
+    params_walk_end(&r.w);
     map_free(r.ids);
     return r.w.err;
+}
+
+int params_shared_parse(struct arena *a, struct slice xml, int version, struct params_shared *out,
+                        struct diag *d)
+{
+    return parse(a, xml, version, false, out, d);
+}
+
+int params_shared_sources(struct arena *a, struct slice xml, int version, struct params_shared *out,
+                          struct diag *d)
+{
+    return parse(a, xml, version, true, out, d);
 }

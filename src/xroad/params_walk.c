@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PIECE_MAX (128u << 20)
+
 /* The place among siblings of the same name, from 1; 0 when it is alone. */
 static size_t place_of(const struct xml_node *e)
 {
@@ -22,15 +24,16 @@ static size_t place_of(const struct xml_node *e)
     return n > 1 ? at : 0;
 }
 
-/* "conf/member[3]/name" */
-static void path_of(const struct xml_node *e, struct buf *out)
+/* "conf/member[3]/name"; in pieces, where siblings are gone, the first one has no number. */
+static void path_of(const struct params_walk *w, const struct xml_node *e, struct buf *out)
 {
     const struct xml_node *above[XML_DEPTH_MAX];
     size_t n = 0;
     for (; e != NULL && n < XML_DEPTH_MAX; e = e->parent)
         above[n++] = e;
-    while (n-- > 0) {
-        size_t place = place_of(above[n]);
+    for (size_t deep = 0; n-- > 0; deep++) {
+        bool piece = w->pieces != NULL && deep == 1;
+        size_t place = !piece ? place_of(above[n]) : w->place > 1 ? w->place : 0;
         buf_slice(out, slice_sub(above[n]->local, 0, 40));
         if (place > 0)
             buf_printf(out, "[%zu]", place);
@@ -51,7 +54,7 @@ void params_walk_fail(struct params_walk *w, const struct xml_node *e, const cha
     va_end(ap);
     w->err = diag_set(w->d, w->code, "%s", text);
     buf_init(&path, 1000);
-    path_of(e, &path);
+    path_of(w, e, &path);
     diag_where(w->d, "%s", buf_cstr(&path));
     buf_free(&path);
 }
@@ -62,21 +65,30 @@ static void no_memory(struct params_walk *w)
         w->err = diag_set(w->d, ERR_NOMEM, "no memory for the parameters");
 }
 
+/* What the parser says is wrong. */
+static void malformed(struct params_walk *w, int err)
+{
+    w->err = err == ERR_NOMEM ? err : w->code;
+    if (w->d != NULL)
+        w->d->code = w->err;
+}
+
+static bool is_root(struct params_walk *w, const struct xml_node *e, const char *name)
+{
+    if (!xml_is(e, PARAMS_NS, name))
+        params_walk_fail(w, e, "the root element is not \"%s\" of " PARAMS_NS, name);
+    return w->err == 0;
+}
+
 const struct xml_node *params_walk_root(struct params_walk *w, struct slice xml, const char *name)
 {
     struct xml_doc doc;
     int err = xml_parse(w->a, xml, &doc, w->d);
     if (err != 0) {
-        w->err = err == ERR_NOMEM ? err : w->code;
-        if (w->d != NULL)
-            w->d->code = w->err;
+        malformed(w, err);
         return NULL;
     }
-    if (!xml_is(doc.root, PARAMS_NS, name)) {
-        params_walk_fail(w, doc.root, "the root element is not \"%s\" of " PARAMS_NS, name);
-        return NULL;
-    }
-    return doc.root;
+    return is_root(w, doc.root, name) ? doc.root : NULL;
 }
 
 static bool all_blank(struct slice s)
@@ -84,23 +96,84 @@ static bool all_blank(struct slice s)
     return slice_trim(s).n == 0;
 }
 
+static void stray_text(struct params_walk *w, const struct xml_node *e)
+{
+    params_walk_fail(w, e, "there is text where only elements may be");
+}
+
+/* The next piece, when the one before it has been given out. */
+static void settle(struct params_walk *w, struct params_at *at)
+{
+    struct xml_node *e;
+    if (!at->in_pieces || !at->taken || w->err != 0)
+        return;
+    at->next = NULL;
+    at->taken = false;
+    int err = xml_pieces_next(w->pieces, &e, w->d);
+    if (err != 0) {
+        malformed(w, err);
+        return;
+    }
+    if (e != NULL && e->kind == XML_TEXT) {
+        stray_text(w, at->parent);
+        return;
+    }
+    at->next = e;
+    struct slice local = e == NULL ? SLICE_LIT("") : e->local;
+    w->place = slice_eq_str(local, w->name) ? w->place + 1 : 1;
+    snprintf(w->name, sizeof w->name, "%.*s", SLICE_ARG(local));
+}
+
+struct params_at params_walk_begin(struct params_walk *w, struct slice xml, const char *name)
+{
+    struct params_at at = {.in_pieces = true, .taken = true};
+    int err = xml_pieces_open(xml, PIECE_MAX, &w->pieces, w->d);
+    if (err != 0) {
+        malformed(w, err);
+        return at;
+    }
+    at.parent = xml_pieces_root(w->pieces);
+    if (is_root(w, at.parent, name))
+        settle(w, &at);
+    return at;
+}
+
+void params_walk_end(struct params_walk *w)
+{
+    xml_pieces_close(w->pieces);
+    w->pieces = NULL;
+}
+
 struct params_at params_walk_enter(struct params_walk *w, const struct xml_node *e)
 {
     if (e == NULL || w->err != 0)
-        return (struct params_at){NULL, NULL};
+        return (struct params_at){.parent = NULL};
     for (const struct xml_node *c = e->first; c != NULL; c = c->next)
         if (c->kind == XML_TEXT && !all_blank(c->text))
-            params_walk_fail(w, e, "there is text where only elements may be");
-    return (struct params_at){e, xml_first_element(e)};
+            stray_text(w, e);
+    return (struct params_at){.parent = e, .next = xml_first_element(e)};
+}
+
+bool params_walk_any(struct params_walk *w, struct params_at *at)
+{
+    settle(w, at);
+    if (w->err != 0 || at->next == NULL)
+        return false;
+    if (at->in_pieces)
+        at->taken = true;
+    else
+        at->next = xml_next_element(at->next);
+    return true;
 }
 
 const struct xml_node *params_walk_may(struct params_walk *w, struct params_at *at,
                                        const char *name)
 {
+    settle(w, at);
     const struct xml_node *e = at->next;
     if (w->err != 0 || e == NULL || !xml_is(e, "", name))
         return NULL;
-    at->next = xml_next_element(e);
+    params_walk_any(w, at);
     return e;
 }
 
@@ -136,8 +209,19 @@ void *params_walk_array(struct params_walk *w, size_t n, size_t size)
     return p;
 }
 
-void params_walk_close(struct params_walk *w, const struct params_at *at)
+void *params_walk_more(struct params_walk *w, void *array, size_t n, size_t size)
 {
+    if (n == 0 || (n & (n - 1)) != 0 || w->err != 0) /* full at the powers of two */
+        return w->err != 0 ? NULL : n == 0 ? params_walk_array(w, 1, size) : array;
+    void *more = params_walk_array(w, 2 * n, size);
+    if (more != NULL)
+        memcpy(more, array, n * size);
+    return more;
+}
+
+void params_walk_close(struct params_walk *w, struct params_at *at)
+{
+    settle(w, at);
     if (w->err == 0 && at->next != NULL)
         params_walk_fail(w, at->next, "this element may not be here");
 }

@@ -16,15 +16,27 @@ struct params_walk {
     struct diag *d;
     int code; /* what everything wrong is called */
     int err;
+    /* of a document that is read in pieces */
+    struct xml_pieces *pieces;
+    char name[40]; /* of the root's child that is read now, and which one of this name it is */
+    size_t place;
 };
 
 /* A place among the children of an element. */
 struct params_at {
     const struct xml_node *parent, *next;
+    bool in_pieces, taken; /* next is a piece, and it has been given out */
 };
 
 /* Parses; the root must have this local name in X-Road's namespace. NULL when not. */
 const struct xml_node *params_walk_root(struct params_walk *w, struct slice xml, const char *name);
+/*
+ * The same for a document of many children, in pieces: before its first child. An element that
+ * params_walk_must or _may gives from here is gone with the next such call; params_walk_count
+ * counts at most one. params_walk_end when done, also after an error.
+ */
+struct params_at params_walk_begin(struct params_walk *w, struct slice xml, const char *name);
+void params_walk_end(struct params_walk *w);
 /* The first wrong thing, with the path of the element. */
 void params_walk_fail(struct params_walk *w, const struct xml_node *e, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
@@ -36,11 +48,15 @@ const struct xml_node *params_walk_must(struct params_walk *w, struct params_at 
                                         const char *name);
 const struct xml_node *params_walk_may(struct params_walk *w, struct params_at *at,
                                        const char *name);
+/* Goes over the next child, whatever it is; false when none is left. */
+bool params_walk_any(struct params_walk *w, struct params_at *at);
 /* How many children of this name come next, and room for as many zeroed things. */
 size_t params_walk_count(const struct params_at *at, const char *name);
 void *params_walk_array(struct params_walk *w, size_t n, size_t size);
+/* Room for one more in an array of n that grows; the new one is zeroed. NULL: no memory. */
+void *params_walk_more(struct params_walk *w, void *array, size_t n, size_t size);
 /* No child is left. */
-void params_walk_close(struct params_walk *w, const struct params_at *at);
+void params_walk_close(struct params_walk *w, struct params_at *at);
 
 /* Contents; e may be NULL. Text is zero-terminated. */
 struct slice params_walk_text(struct params_walk *w, const struct xml_node *e);
