@@ -224,7 +224,7 @@ static void round_now(void *ctx)
         report_diag(a->fetched ? REPORT_WARN : REPORT_INFO, "globalconf", NULL, &d);
     if (rc == 0)
         a->fetched = true;
-    if (load_image(a, &d) == 0)
+    if ((a->gc != NULL && !confclient_changed(a->conf)) || load_image(a, &d) == 0)
         publish(a);
     int64_t interval = a->file.conf.config_interval_ms, wait = interval;
     if (a->gc != NULL && globalconf_check_valid(a->gc, loop_wall_ms(a->loop), &d) == 0) {

@@ -16,10 +16,15 @@
 #define ARENA_MAX (256u << 20)
 #define LOCATIONS_MAX 32
 #define CERTS_MAX 32
+#define GOOD_MAX 64
 
 struct confclient {
     char anchor[2048], folder[2048], federations[1024];
-    char last[2048]; /* own instance's location that worked, with its version */
+    char last[2048];              /* own instance's location that worked, with its version */
+    struct digest good[GOOD_MAX]; /* parts that were parsed and found good, the oldest replaced */
+    size_t n_good;
+    struct digest directories; /* of the last round, one after the other */
+    bool changed;              /* what is on disk, since an image of it was made */
 };
 
 struct location {
@@ -34,6 +39,7 @@ struct round {
     struct slice instance;
     bool federated; /* only SHARED-PARAMETERS */
     int64_t now_ms;
+    struct digest_ctx *directories; /* of this and the other instances */
     struct location at[LOCATIONS_MAX];
     size_t n;
 };
@@ -47,6 +53,7 @@ struct confclient *confclient_new(const char *anchor_path, const char *folder,
     snprintf(c->anchor, sizeof c->anchor, "%s", anchor_path);
     snprintf(c->folder, sizeof c->folder, "%s", folder);
     snprintf(c->federations, sizeof c->federations, "%s", federations);
+    c->changed = true;
     return c;
 }
 
@@ -80,7 +87,7 @@ static void stored_locations(struct round *r, struct slice path)
     bool internal = slice_eq_str(path, "/internalconf"),
          external = slice_eq_str(path, "/externalconf");
     char rest[600];
-    if (p == NULL || confdir_shared(r->a, r->c->folder, r->instance, p) != 0)
+    if (p == NULL || confdir_sources(r->a, r->c->folder, r->instance, p) != 0)
         return;
     for (int tls = 1; tls >= 0; tls--)
         for (size_t i = 0; i < p->n_sources; i++) {
@@ -166,14 +173,16 @@ static void part_url(const char *location, struct slice part, char *out, size_t 
                  part.n > 0 && part.p[0] == '/' ? "" : "/", SLICE_ARG(part));
 }
 
+/* stored: the part is on disk already. */
 static int get_part(struct round *r, const char *location, const struct directory_part *p,
-                    struct slice *bytes, struct diag *d)
+                    struct slice *bytes, bool *stored, struct diag *d)
 {
     struct http_result res;
     char url[2048];
-    if (confdir_read(r->a, r->c->folder, p->instance.n > 0 ? p->instance : r->instance,
-                     p->file_name, bytes) == 0 &&
-        directory_check_part(p, *bytes, NULL) == 0)
+    *stored = confdir_read(r->a, r->c->folder, p->instance.n > 0 ? p->instance : r->instance,
+                           p->file_name, bytes) == 0 &&
+              directory_check_part(p, *bytes, NULL) == 0;
+    if (*stored)
         return 0;
     part_url(location, p->location, url, sizeof url);
     int rc = get(url, PART_MAX, &res, d);
@@ -191,23 +200,61 @@ static int get_part(struct round *r, const char *location, const struct director
 
 /* --- judging and keeping --- */
 
-static int check_part(struct round *r, const struct directory *dir, const struct directory_part *p,
+/* What makes a part good or bad: its bytes, and what they are read as. */
+static int identity(const struct round *r, const struct directory *dir,
+                    const struct directory_part *p, struct digest *out)
+{
+    struct digest_ctx *c = digest_ctx_new();
+    uint64_t head[3] = {(uint64_t)dir->version, r->instance.n, p->identifier.n};
+    if (c == NULL)
+        return ERR_NOMEM;
+    digest_begin(c, DIGEST_SHA256);
+    digest_add(c, slice_of(head, sizeof head));
+    digest_add(c, r->instance);
+    digest_add(c, p->identifier);
+    digest_add(c, digest_slice(&p->hash));
+    digest_end(c, out);
+    digest_ctx_free(c);
+    return 0;
+}
+
+static int parse_part(struct round *r, const struct directory *dir, const struct directory_part *p,
                       struct slice bytes, struct diag *d)
 {
+    struct arena *a = arena_new(ARENA_MAX);
     struct slice inside = r->instance;
-    int rc = 0;
-    if (slice_eq_str(p->identifier, "SHARED-PARAMETERS")) {
-        struct params_shared *s = arena_zalloc(r->a, sizeof *s);
-        rc = s == NULL ? ERR_NOMEM : params_shared_parse(r->a, bytes, dir->version, s, d);
+    int rc = a == NULL ? diag_set(d, ERR_NOMEM, "no memory for a part") : 0;
+    if (rc == 0 && slice_eq_str(p->identifier, "SHARED-PARAMETERS")) {
+        struct params_shared *s = arena_zalloc(a, sizeof *s);
+        rc = s == NULL ? ERR_NOMEM : params_shared_parse(a, bytes, dir->version, s, d);
         inside = rc == 0 ? s->instance : inside;
-    } else if (slice_eq_str(p->identifier, "PRIVATE-PARAMETERS")) {
-        struct params_private *s = arena_zalloc(r->a, sizeof *s);
-        rc = s == NULL ? ERR_NOMEM : params_private_parse(r->a, bytes, dir->version, s, d);
+    } else if (rc == 0 && slice_eq_str(p->identifier, "PRIVATE-PARAMETERS")) {
+        struct params_private *s = arena_zalloc(a, sizeof *s);
+        rc = s == NULL ? ERR_NOMEM : params_private_parse(a, bytes, dir->version, s, d);
         inside = rc == 0 ? s->instance : inside;
     }
     if (rc == 0 && !slice_eq(inside, r->instance))
         rc = diag_set(d, ERR_GC_INSTANCE, "%.*s is of instance '%.*s'", SLICE_ARG(p->identifier),
                       SLICE_ARG(inside));
+    arena_free(a);
+    return rc;
+}
+
+/* The same bytes are not parsed again in each round. */
+static int check_part(struct round *r, const struct directory *dir, const struct directory_part *p,
+                      struct slice bytes, struct diag *d)
+{
+    struct confclient *c = r->c;
+    struct digest id;
+    int rc = identity(r, dir, p, &id);
+    if (rc != 0)
+        return diag_set(d, rc, "no memory for a part");
+    for (size_t i = 0; i < c->n_good && i < GOOD_MAX; i++)
+        if (digest_eq(&c->good[i], &id))
+            return 0;
+    rc = parse_part(r, dir, p, bytes, d);
+    if (rc == 0)
+        c->good[c->n_good++ % GOOD_MAX] = id;
     return rc;
 }
 
@@ -226,9 +273,29 @@ static int check_newer(struct round *r, const struct directory *dir, struct diag
                     "the directory expires before the one that is stored: an old one was replayed");
 }
 
+static int keep_parts(struct round *r, const struct directory *dir, const struct slice *bytes,
+                      const bool *stored, struct diag *d)
+{
+    struct slice names[DIRECTORY_PARTS_MAX];
+    size_t kept = 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < dir->n; i++) {
+        if (!wanted(r, &dir->part[i]))
+            continue;
+        r->c->changed = r->c->changed || !stored[i];
+        rc = confdir_write(r->c->folder, r->instance, &dir->part[i],
+                           stored[i] ? SLICE_NONE : bytes[i], dir->expires_ms, dir->version, d);
+        names[kept++] = dir->part[i].file_name;
+    }
+    if (rc == 0)
+        confdir_keep(r->c->folder, r->instance, names, kept);
+    return rc;
+}
+
 static int try_location(struct round *r, const struct location *l, struct diag *d)
 {
     struct slice certs[CERTS_MAX], bytes[DIRECTORY_PARTS_MAX];
+    bool stored[DIRECTORY_PARTS_MAX];
     struct directory *dir = arena_zalloc(r->a, sizeof *dir);
     struct http_result res;
     char url[2048];
@@ -246,20 +313,12 @@ static int try_location(struct round *r, const struct location *l, struct diag *
     for (size_t i = 0; rc == 0 && i < dir->n; i++) {
         if (!wanted(r, &dir->part[i]))
             continue;
-        rc = get_part(r, url, &dir->part[i], &bytes[i], d);
+        rc = get_part(r, url, &dir->part[i], &bytes[i], &stored[i], d);
         rc = rc != 0 ? rc : check_part(r, dir, &dir->part[i], bytes[i], d);
     }
-    struct slice names[DIRECTORY_PARTS_MAX];
-    size_t kept = 0;
-    for (size_t i = 0; rc == 0 && i < dir->n; i++) {
-        if (!wanted(r, &dir->part[i]))
-            continue;
-        rc = confdir_write(r->c->folder, r->instance, &dir->part[i], bytes[i], dir->expires_ms,
-                           dir->version, d);
-        names[kept++] = dir->part[i].file_name;
-    }
+    rc = rc != 0 ? rc : keep_parts(r, dir, bytes, stored, d);
     if (rc == 0)
-        confdir_keep(r->c->folder, r->instance, names, kept);
+        digest_add(r->directories, body);
     if (rc == 0 && !r->federated)
         snprintf(r->c->last, sizeof r->c->last, "%s", url);
     return rc;
@@ -314,6 +373,7 @@ static void federated(struct round *own, struct diag *d)
         r->c = own->c;
         r->a = own->a;
         r->federated = true;
+        r->directories = own->directories;
         r->now_ms = own->now_ms;
         if (download(r, &p->anchors[i], d) != 0)
             report_diag(REPORT_WARN, "federation", NULL, d);
@@ -325,9 +385,12 @@ int confclient_round(struct confclient *c, int64_t now_ms, struct diag *d)
     struct arena *a = arena_new(ARENA_MAX);
     struct round *r = a == NULL ? NULL : arena_zalloc(a, sizeof *r);
     struct params_anchor anchor = {0};
+    struct digest directories;
     struct buf text;
     buf_init(&text, 1u << 20);
-    int rc = r == NULL ? diag_set(d, ERR_NOMEM, "no memory for a configuration round") : 0;
+    int rc = r == NULL || (r->directories = digest_ctx_new()) == NULL
+                 ? diag_set(d, ERR_NOMEM, "no memory for a configuration round")
+                 : 0;
     if (rc == 0 && fs_read(c->anchor, &text, d) != 0)
         rc = diag_set(d, ERR_ANCHOR_NOT_FOUND, "the configuration anchor %s cannot be read",
                       c->anchor);
@@ -336,17 +399,31 @@ int confclient_round(struct confclient *c, int64_t now_ms, struct diag *d)
         r->c = c;
         r->a = a;
         r->now_ms = now_ms;
+        digest_begin(r->directories, DIGEST_SHA256);
         rc = download(r, &anchor, d);
     }
     rc = rc != 0 ? rc : confdir_own(c->folder, anchor.instance, d);
-    if (rc == 0)
+    if (rc == 0) {
         federated(r, d);
+        digest_end(r->directories, &directories);
+        c->changed = c->changed || !digest_eq(&directories, &c->directories);
+        c->directories = directories;
+    }
+    if (r != NULL)
+        digest_ctx_free(r->directories);
     buf_free(&text);
     arena_free(a);
     return rc;
 }
 
+bool confclient_changed(const struct confclient *c)
+{
+    return c->changed;
+}
+
 int confclient_image(struct confclient *c, struct buf *image, struct diag *d)
 {
-    return confdir_compile(c->folder, image, d);
+    int rc = confdir_compile(c->folder, image, d);
+    c->changed = c->changed && rc != 0;
+    return rc;
 }

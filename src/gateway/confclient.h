@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/diag.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct confclient;
@@ -20,6 +21,8 @@ void confclient_free(struct confclient *c);
 
 /* One round: own instance, then allowed federated ones (their failures are only reported). */
 int confclient_round(struct confclient *c, int64_t now_ms, struct diag *d) MUST_USE;
+/* Has what is on disk perhaps changed since confclient_image last made an image of it? */
+bool confclient_changed(const struct confclient *c);
 /* Compiles what is on disk into an image (xroad/globalconf.h). */
 int confclient_image(struct confclient *c, struct buf *image, struct diag *d) MUST_USE;
 

@@ -91,17 +91,22 @@ int64_t confdir_expires(struct arena *a, const char *folder, struct slice instan
     return ms;
 }
 
-int confdir_shared(struct arena *a, const char *folder, struct slice instance,
-                   struct params_shared *out)
+int confdir_sources(struct arena *a, const char *folder, struct slice instance,
+                    struct params_shared *out)
 {
+    struct arena *file = arena_new(ARENA_MAX);
     struct slice xml;
     int64_t ms;
     int version;
-    int rc = confdir_read(a, folder, instance, SLICE_LIT("shared-params.xml"), &xml);
-    if (rc != 0)
-        return rc;
-    read_metadata(a, folder, instance, &ms, &version);
-    return params_shared_parse(a, xml, version, out, NULL);
+    int rc = file == NULL
+                 ? ERR_NOMEM
+                 : confdir_read(file, folder, instance, SLICE_LIT("shared-params.xml"), &xml);
+    if (rc == 0) {
+        read_metadata(a, folder, instance, &ms, &version);
+        rc = params_shared_sources(a, xml, version, out, NULL);
+    }
+    arena_free(file);
+    return rc;
 }
 
 static void metadata(const struct directory_part *p, struct slice instance, int64_t expires_ms,
@@ -161,7 +166,7 @@ int confdir_write(const char *folder, struct slice instance, const struct direct
     /* Content without metadata would hold for ever: a new part's metadata come first. */
     if (rc == 0 && !fs_exists(path))
         rc = write_metadata(folder, instance, p, expires_ms, version, d);
-    rc = rc != 0 ? rc : write_content(folder, instance, p, bytes, d);
+    rc = rc != 0 || bytes.p == NULL ? rc : write_content(folder, instance, p, bytes, d);
     rc = rc != 0 ? rc : write_metadata(folder, instance, p, expires_ms, version, d);
     return rc == 0 ? 0
                    : diag_set(d, ERR_GC_PART_SAVE, "%.*s cannot be written below %s",

@@ -17,15 +17,15 @@ int confdir_compile(const char *folder, struct buf *image, struct diag *d) MUST_
 /* One part's bytes, in the arena. ERR_NOT_FOUND. */
 int confdir_read(struct arena *a, const char *folder, struct slice instance, struct slice name,
                  struct slice *bytes) MUST_USE;
-/* The stored shared parameters of an instance. */
-int confdir_shared(struct arena *a, const char *folder, struct slice instance,
-                   struct params_shared *out) MUST_USE;
+/* Instance and sources of the stored shared parameters (params_shared_sources). */
+int confdir_sources(struct arena *a, const char *folder, struct slice instance,
+                    struct params_shared *out) MUST_USE;
 /* When the stored shared parameters expire; INT64_MAX when there are none or nothing says so. */
 int64_t confdir_expires(struct arena *a, const char *folder, struct slice instance);
 
 /*
  * Content first, then metadata, each by rename; a new part's metadata come before it as well.
- * ERR_GC_PART_SAVE.
+ * bytes.p NULL: the content is there already. ERR_GC_PART_SAVE.
  */
 int confdir_write(const char *folder, struct slice instance, const struct directory_part *p,
                   struct slice bytes, int64_t expires_ms, int version, struct diag *d) MUST_USE;

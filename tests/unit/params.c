@@ -230,6 +230,22 @@ TEST(order_and_cardinality_are_the_schemas)
     }
 }
 
+TEST(sources_alone)
+{
+    fresh();
+    CHECK_INT(params_shared_sources(arena,
+                                    SLICE_LIT(NS "<instanceIdentifier>Z</instanceIdentifier>" SOURCE
+                                                 "<member/> what comes here is not looked at"),
+                                    6, &shared, &why),
+              0);
+    CHECK(slice_eq_str(shared.instance, "Z") && shared.n_sources == 1 && shared.n_members == 0);
+    CHECK_INT(params_shared_sources(arena,
+                                    SLICE_LIT(NS "<instanceIdentifier>Z</instanceIdentifier>"
+                                                 "<member/></x:conf>"),
+                                    6, &shared, &why),
+              ERR_MALFORMED_GLOBAL_CONF);
+}
+
 TEST(elements_beyond_the_schema_are_ignored_from_version_3)
 {
     CHECK_INT(parse_text(NS "<instanceIdentifier>Z</instanceIdentifier>" SOURCE

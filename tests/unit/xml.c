@@ -274,3 +274,121 @@ TEST(escaped_text_is_read_as_it_was)
     CHECK_STR(buf_cstr(&b), "a&lt;b&#13;");
     buf_free(&b);
 }
+
+/* --- in pieces --- */
+
+static void check_same(const struct xml_node *piece, const struct xml_node *want)
+{
+    struct buf a, b;
+    buf_init(&a, 1 << 20);
+    buf_init(&b, 1 << 20);
+    CHECK_INT(xml_canonical(piece, XML_C14N_INCLUSIVE, SLICE_NONE, &a), 0);
+    CHECK_INT(xml_canonical(want, XML_C14N_INCLUSIVE, SLICE_NONE, &b), 0);
+    CHECK(a.n > 0 && slice_eq(buf_view(&a), buf_view(&b)));
+    buf_free(&a);
+    buf_free(&b);
+}
+
+/* Larger than what expat is given at once, so that names and texts are cut. */
+TEST(pieces_are_the_children_of_the_tree)
+{
+    struct buf text;
+    struct xml_pieces *p;
+    struct xml_node *e;
+    size_t n = 0;
+    buf_init(&text, 1 << 20);
+    buf_str(&text, "<r xmlns='u:1' xmlns:p='u:2' k='v'>");
+    for (unsigned i = 0; i < 1500; i++)
+        buf_printf(
+            &text,
+            "<p:item%u n='%u' xmlns:q='u:%u'><q:a>text %u &amp; more</q:a><b/>tail</p:item%u>",
+            i % 7, i, i % 5, i * i, i % 7);
+    buf_str(&text, "<last/></r>");
+    arena_free(arena);
+    arena = arena_new(8 << 20);
+    CHECK_INT(parse(buf_view(&text)), 0);
+    CHECK_INT(xml_pieces_open(buf_view(&text), 1 << 16, &p, &diag), 0);
+    check_slice(xml_attr(xml_pieces_root(p), "", "k"), "v");
+    for (const struct xml_node *want = doc.root->first; want != NULL; want = want->next, n++) {
+        CHECK_INT(xml_pieces_next(p, &e, &diag), 0);
+        if (e == NULL)
+            FAIL("only %zu pieces", n);
+        CHECK(e->parent == xml_pieces_root(p) && e->next == NULL);
+        check_same(e, want);
+    }
+    CHECK_INT(n, 1501);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(xml_pieces_next(p, &e, &diag), 0);
+        CHECK(e == NULL);
+    }
+    xml_pieces_close(p);
+    buf_free(&text);
+    arena_free(arena);
+    arena = NULL;
+}
+
+TEST(blank_text_between_elements_is_no_piece)
+{
+    struct xml_pieces *p;
+    struct xml_node *e;
+    CHECK_INT(xml_pieces_open(SLICE_LIT("<!-- c --><r>\n <?pi x?> <a> <b> </b>\n</a> <!-- c -->\n"
+                                        "text <c/>more</r>\n"),
+                              1 << 16, &p, &diag),
+              0);
+    CHECK_INT(xml_pieces_next(p, &e, &diag), 0);
+    CHECK(xml_is(e, "", "a") && xml_is(e->first, "", "b") && e->first->next == NULL);
+    CHECK(e->first->first->kind == XML_TEXT); /* an element's only text counts */
+    CHECK_INT(xml_pieces_next(p, &e, &diag), 0);
+    CHECK(e->kind == XML_TEXT && xml_is(e->next, "", "c"));
+    CHECK_INT(xml_pieces_next(p, &e, &diag), 0);
+    CHECK(e->kind == XML_TEXT && e->next == NULL);
+    check_slice(e->text, "more");
+    CHECK_INT(xml_pieces_next(p, &e, &diag), 0);
+    CHECK(e == NULL);
+    xml_pieces_close(p);
+}
+
+TEST(pieces_of_what_is_malformed_end_in_an_error)
+{
+    static const char *const bad[] = {"<r><a/></s>", "<r><a/>", "<r><a/></r><r/>",
+                                      "<r><a/>&x;</r>"};
+    struct xml_pieces *p;
+    struct xml_node *e;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        CHECK_INT(xml_pieces_open(slice_str(bad[i]), 1 << 16, &p, &diag), 0);
+        CHECK_INT(xml_pieces_next(p, &e, &diag), 0);
+        CHECK(xml_is(e, "", "a"));
+        CHECK_INT(xml_pieces_next(p, &e, &diag), ERR_INVALID_XML);
+        CHECK(strncmp(diag.where, "line 1, column ", 15) == 0);
+        xml_pieces_close(p);
+    }
+    CHECK_INT(xml_pieces_open(SLICE_LIT(""), 1 << 16, &p, &diag), ERR_INVALID_XML);
+    CHECK_INT(xml_pieces_open(SLICE_LIT("<!DOCTYPE r><r/>"), 1 << 16, &p, &diag), ERR_INVALID_XML);
+    CHECK(p == NULL);
+    CHECK_INT(xml_pieces_open(SLICE_LIT("<r/>"), 1 << 16, &p, &diag), 0);
+    CHECK_INT(xml_pieces_next(p, &e, &diag), 0);
+    CHECK(e == NULL);
+    xml_pieces_close(p);
+}
+
+TEST(a_piece_has_a_maximum_but_not_all_of_them)
+{
+    struct buf text;
+    struct xml_pieces *p;
+    struct xml_node *e;
+    buf_init(&text, 1 << 20);
+    buf_str(&text, "<r>");
+    for (int i = 0; i < 1000; i++)
+        buf_str(&text, "<a>some text</a>");
+    buf_str(&text, "<b>");
+    for (int i = 0; i < 1000; i++)
+        buf_str(&text, "<a>some text</a>");
+    buf_str(&text, "</b></r>");
+    CHECK_INT(xml_pieces_open(buf_view(&text), 8192, &p, &diag), 0);
+    for (int i = 0; i < 1000; i++)
+        CHECK_INT(xml_pieces_next(p, &e, &diag), 0);
+    CHECK(xml_is(e, "", "a"));
+    CHECK_INT(xml_pieces_next(p, &e, &diag), ERR_TOO_LARGE);
+    xml_pieces_close(p);
+    buf_free(&text);
+}
