@@ -81,7 +81,7 @@ void journal_close(struct journal *j)
 {
     if (j == NULL)
         return;
-    if (!j->read_only && journal_sync(j, NULL) == 0 &&
+    if (!j->read_only && journal_sync(j, NULL) == 0 && segment_trim(&j->open, NULL) == 0 &&
         salts_trim(&j->salts, j->index.count, NULL) == 0 && j->durable > j->head_size) {
         int rc = journal_inner_hold(j, NULL);
         (void)rc; /* nothing acknowledged depends on it */
@@ -174,7 +174,7 @@ static int settle(struct journal *j, struct diag *d)
     if (j->pending.n > 0) {
         rc = salts_settle(&j->salts, j->index.count, d);
         if (rc == 0)
-            rc = segment_append(&j->open, buf_view(&j->pending), d);
+            rc = segment_append(&j->open, buf_view(&j->pending), j->segment_bytes, d);
         if (rc == 0)
             buf_reset(&j->pending);
     }
@@ -216,6 +216,10 @@ static int next_segment(struct journal *j, struct diag *d)
     struct segment s;
     struct salts salts;
     int rc = journal_sync(j, d);
+    if (rc == 0)
+        rc = segment_trim(&j->open, d);
+    if (rc == 0)
+        rc = io_sync(&j->open.file, d);
     if (rc == 0)
         rc = salts_trim(&j->salts, j->index.count, d);
     if (rc == 0)

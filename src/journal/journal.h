@@ -139,8 +139,8 @@ struct journal_report {
     uint64_t records; /* of the tree, durable, dropped ones too */
     uint64_t segments, erased_salts;
     uint64_t first; /* the first record still there */
-    /* Behind the last durable record: a writer is at work, or a crash left something that opening
-     * for writing will judge. */
+    /* Behind the last durable record, room that is still empty apart: a writer is at work, or a
+     * crash left something that opening for writing will judge. */
     uint64_t tail_bytes;
     struct merkle_hash root; /* over `records` */
 };

@@ -11,6 +11,7 @@
  *   damage (ERR_CORRUPT)  when behind it, anywhere in the file, stands a valid record that begins a
  *                         batch and has a greater number: its batch was written after everything
  *                         before it had been synced;
+ *   the end               when nothing but zeros follow, room for the next records;
  *   torn                  otherwise: it was never acknowledged as far as the disk can tell, and the
  *                         file is cut there. Valid records of the same batch behind it go too: the
  *                         disk may have written the batch in any order.
@@ -263,9 +264,12 @@ static int settle_tail(struct journal *j, const struct ending *e, uint64_t size,
                        struct diag *d)
 {
     struct journal_recovery *r = &j->recovery;
-    int rc = 0;
+    bool blank = true;
+    int rc = e->bad ? segment_is_blank(&j->open, e->off, size, &blank, d) : 0;
+    if (rc != 0)
+        return rc;
     r->unproven = e->seq > mark ? e->seq - mark : 0;
-    if (e->bad) {
+    if (!blank) {
         r->cut_seq = e->seq;
         r->cut_at = e->off;
         r->cut_bytes = size - e->off;
@@ -273,8 +277,9 @@ static int settle_tail(struct journal *j, const struct ending *e, uint64_t size,
                  "%s: cut %" PRIu64 " bytes from offset %" PRIu64 ", where record %" PRIu64
                  " was torn: %.60s",
                  j->open.file.name, r->cut_bytes, e->off, e->seq, e->why.text);
-        rc = io_truncate(&j->open.file, e->off, d);
     }
+    if (e->bad)
+        rc = io_truncate(&j->open.file, e->off, d);
     /* A segment without a proven record may not even have its head on disk for sure. */
     uint64_t from = mark > j->open.first ? e->proven : 0;
     if (rc == 0)

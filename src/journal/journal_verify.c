@@ -204,6 +204,7 @@ int journal_verify(struct journal *j, struct journal_report *out, struct diag *d
 {
     struct journal_head h = {0};
     uint64_t bytes;
+    bool blank;
     *out = (struct journal_report){0};
     int rc = journal_head_read(&j->disk, &h, d); /* before the size: a writer may be at work */
     bool has_head = rc == 0;
@@ -217,11 +218,13 @@ int journal_verify(struct journal *j, struct journal_report *out, struct diag *d
         rc = tiles_root(&j->tiles, j->durable, &out->root, d);
     if (rc == 0)
         rc = io_size(&j->open.file, &bytes, d);
+    if (rc == 0)
+        rc = segment_is_blank(&j->open, j->open.bytes, bytes, &blank, d);
     if (rc != 0)
         return rc;
     out->records = j->durable;
     out->first = journal_first(j);
     out->segments = j->closed_count + 1;
-    out->tail_bytes = bytes - j->open.bytes;
+    out->tail_bytes = blank || bytes < j->open.bytes ? 0 : bytes - j->open.bytes;
     return 0;
 }

@@ -8,6 +8,10 @@
  *   20  8 bytes  zero
  *   28  u32      CRC-32C over the bytes 0-27
  *   32           records (journal_record.c), without gaps
+ *    …           in the segment that is open: zeros, room for the next records
+ *
+ * A sync of bytes within a file that does not grow costs the disk much less than of one that does:
+ * no file system's journal need be written. So the file grows by more than is needed, now and then.
  *
  * The head is synced before the first record is written. A batch is written and synced before
  * anything of the next one is written.
@@ -28,6 +32,10 @@ static const uint8_t MAGIC[8] = "SJSEG1\n";
 #define WINDOW (1u << 20)
 #define RAW_MAX (JOURNAL_RECORD_HEADER + 8 + (size_t)JOURNAL_RECORD_MAX)
 #define HEAD_CRC_AT 28
+/* The first rooms are small, so that a segment of few records is a small file. */
+#define AHEAD_FIRST (32u << 10)
+#define AHEAD_MOST (4u << 20)
+#define AT_ONCE (256u << 10)
 
 void segment_name(uint64_t first, const char *kind, char out[IO_NAME_MAX])
 {
@@ -118,7 +126,27 @@ void segment_close(struct segment *s)
     io_close(&s->file);
 }
 
-int segment_append(struct segment *s, struct slice batch, struct diag *d)
+/* Zeros behind the batch that ends at `end`; when the disk takes none there is no room, that is
+ * all.
+ */
+static void make_room(struct segment *s, uint64_t end, uint64_t limit)
+{
+    static const uint8_t zeros[AT_ONCE];
+    uint64_t ahead = s->ahead < AHEAD_FIRST ? AHEAD_FIRST : 2 * (uint64_t)s->ahead;
+    ahead = ahead < AHEAD_MOST ? ahead : AHEAD_MOST;
+    s->room = end;
+    s->ahead = (uint32_t)ahead;
+    while (ahead > 0 && s->room < limit) {
+        uint64_t n = ahead < AT_ONCE ? ahead : AT_ONCE;
+        n = n < limit - s->room ? n : limit - s->room;
+        if (io_write(&s->file, zeros, (size_t)n, s->room, NULL) != 0)
+            break;
+        s->room += n;
+        ahead -= n;
+    }
+}
+
+int segment_append(struct segment *s, struct slice batch, uint64_t limit, struct diag *d)
 {
     if (s->reopen) {
         struct io_file again;
@@ -132,13 +160,46 @@ int segment_append(struct segment *s, struct slice batch, struct diag *d)
     int rc = io_write(&s->file, batch.p, batch.n, s->bytes, d);
     if (rc != 0)
         return rc;
+    if (s->bytes + batch.n > s->room)
+        make_room(s, s->bytes + batch.n, limit);
     rc = io_sync(&s->file, d);
     if (rc != 0) {
         s->reopen = true;
+        s->room = s->bytes; /* what is there is not known */
         return rc;
     }
     s->bytes += batch.n;
     return 0;
+}
+
+int segment_trim(struct segment *s, struct diag *d)
+{
+    /* Also when it seems to be done: a sync of it may have failed. */
+    int rc = io_truncate(&s->file, s->bytes, d);
+    s->room = rc == 0 ? s->bytes : s->room;
+    return rc;
+}
+
+int segment_is_blank(const struct segment *s, uint64_t off, uint64_t end, bool *blank,
+                     struct diag *d)
+{
+    struct buf b;
+    int rc = 0;
+    buf_init(&b, AT_ONCE);
+    uint8_t *p = buf_room(&b, AT_ONCE);
+    if (p == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory to read the segment");
+    *blank = true;
+    while (rc == 0 && *blank && off < end) {
+        size_t got, n = end - off < AT_ONCE ? (size_t)(end - off) : AT_ONCE;
+        rc = io_read(&s->file, p, n, off, &got, d);
+        if (rc != 0 || got == 0)
+            break;
+        *blank = p[0] == 0 && memcmp(p, p + 1, got - 1) == 0;
+        off += got;
+    }
+    buf_free(&b);
+    return rc;
 }
 
 /* The parts of segment_read and segment_next that judge: `raw` is what stands at the place. */

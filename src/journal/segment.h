@@ -14,6 +14,8 @@ struct segment {
     uint64_t first; /* sequence of its first record */
     uint32_t mark;  /* magic of a record that begins a batch */
     uint64_t bytes; /* end of the records that are written and synced (a reader: known good) */
+    uint64_t room;  /* end of the zeros that were written behind the records, for the next ones */
+    uint32_t ahead; /* how many were written last */
     bool reopen;    /* a sync failed: this descriptor is not to be trusted */
 };
 
@@ -35,9 +37,15 @@ void segment_close(struct segment *s);
 /*
  * Writes a batch behind what is there and syncs it. When that fails nothing of the batch counts as
  * written, and the next call (with the same bytes, perhaps more) writes it anew: after a failed
- * sync the kernel may have dropped pages that it calls clean.
+ * sync the kernel may have dropped pages that it calls clean. Zeros for the next batches are
+ * written with it when there is no room any more, up to `limit`.
  */
-int segment_append(struct segment *s, struct slice batch, struct diag *d) MUST_USE;
+int segment_append(struct segment *s, struct slice batch, uint64_t limit, struct diag *d) MUST_USE;
+/* Cuts the zeros off; not synced. */
+int segment_trim(struct segment *s, struct diag *d) MUST_USE;
+/* Is there nothing but zeros from off to the end of the file? */
+int segment_is_blank(const struct segment *s, uint64_t off, uint64_t end, bool *blank,
+                     struct diag *d) MUST_USE;
 
 /* One record by its place; raw goes into buf, which is reset first. */
 int segment_read(const struct segment *s, uint64_t off, uint64_t end, uint64_t seq, struct buf *buf,

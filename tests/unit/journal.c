@@ -544,6 +544,52 @@ TEST(a_torn_tail_is_cut_and_reported)
     journal_close(j);
 }
 
+static off_t size_of(const char *dir, const char *name)
+{
+    char path[400];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+/* Who is killed leaves the zeros behind that were written for the next records. */
+TEST(room_for_the_next_records_is_no_torn_tail)
+{
+    const char *dir = folder();
+    struct journal *j = open_with(dir, 0, false);
+    struct journal_report report;
+    struct diag d;
+    char command[400], copy[80];
+    fill(j, 20, 5);
+    off_t opened = size_of(dir, SEG0);
+    snprintf(copy, sizeof copy, "%s/copy", dir);
+    snprintf(command, sizeof command, "mkdir %s && cp -r %s/[!c]* %s/", copy, dir, copy);
+    CHECK_INT(system(command), 0);
+    journal_close(j);
+    CHECK(size_of(dir, SEG0) < opened); /* an end in order gives the room back */
+    CHECK_INT(size_of(copy, SEG0), opened);
+    j = open_with(copy, 0, true);
+    CHECK_INT(journal_verify(j, &report, &d), 0);
+    CHECK_INT(report.records, 20);
+    CHECK_INT(report.tail_bytes, 0);
+    journal_close(j);
+    j = open_with(copy, 0, false);
+    CHECK_INT(journal_recovered(j)->cut_bytes, 0);
+    CHECK_INT(journal_recovered(j)->text[0], 0);
+    check_all(j, 0, 20);
+    fill(j, 100, 3);
+    journal_close(j);
+    /* One byte among them is no room any more. */
+    cut(copy, SEG0, -5000);
+    CHECK_INT(add(copy, SEG0, "x"), 0);
+    j = open_with(copy, 0, false);
+    CHECK_INT(journal_recovered(j)->cut_bytes, 5001);
+    check_all(j, 0, 120);
+    journal_close(j);
+    snprintf(command, sizeof command, "rm -r %s", copy);
+    CHECK_INT(system(command), 0);
+}
+
 TEST(an_acknowledged_tail_that_is_missing_is_damage)
 {
     const struct {
