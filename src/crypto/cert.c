@@ -331,9 +331,12 @@ static int check_path(struct cert *const *path, size_t n, int64_t at_ms, struct 
     for (size_t i = 0; i < n; i++) {
         const struct cert *c = path[i];
         if (!valid_at(c, at_ms)) {
-            char at[TIMEVAL_TEXT], what[80];
+            char at[TIMEVAL_TEXT], limit[TIMEVAL_TEXT], what[2 * TIMEVAL_TEXT + 48];
+            bool early = at_ms < c->not_before_ms;
             timeval_print_iso(at_ms, false, at);
-            snprintf(what, sizeof what, "is not valid at %s", at);
+            timeval_print_iso(early ? c->not_before_ms : c->not_after_ms, false, limit);
+            snprintf(what, sizeof what, "is not valid at %s: it %s %s", at,
+                     early ? "becomes valid at" : "expired at", limit);
             return path_error(d, ERR_CERT_VALIDITY_TIME, c, what);
         }
         for (int k = 0; k < X509_get_ext_count(c->x509); k++) {

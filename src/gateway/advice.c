@@ -44,13 +44,14 @@ static const struct {
     {C, NULL, ERR_MAINTENANCE_MODE, "try again when the maintenance is over"},
     {C, SIGNING, 0, OWN_SIGNING},
     {C, NULL, ERR_CANNOT_CREATE_SIGNATURE, OWN_SIGNING},
-    {C, NULL, ERR_CERT_VALIDITY_TIME, OWN_SIGNING},
+    {NULL, REFUSAL_TLS, ERR_CERT_VALIDITY_TIME, RENEW_CERT ", or corrects its clock"},
+    {NULL, REFUSAL_SIGNATURE, ERR_CERT_VALIDITY_TIME, RENEW_CERT ", or corrects its clock"},
+    {NULL, NULL, ERR_CERT_VALIDITY_TIME, OWN_SIGNING},
     {C, NULL, ERR_UNKNOWN_MEMBER,
      "check spelling and case; a client must stand under [client] at this security server, a "
      "provider must be registered at the authority"},
     /* certificates and their OCSP responses, of whichever side */
     {NULL, NULL, ERR_CERT_VALIDATION, RENEW_CERT},
-    {NULL, NULL, ERR_CERT_VALIDITY_TIME, RENEW_CERT ", or corrects its clock"},
     {NULL, NULL, ERR_CANNOT_CREATE_CERT_PATH, RENEW_CERT},
     {NULL, NULL, ERR_INCORRECT_CERTIFICATE, RENEW_CERT},
     {NULL, NULL, ERR_INCORRECT_VALIDATION_INFO, CLOCKS},
@@ -58,7 +59,9 @@ static const struct {
     {C, NULL, ERR_SSL_AUTH,
      "connect as this client's entry 'connection' at the security server says, with a certificate "
      "that is stored there"},
-    {P, NULL, ERR_SSL_AUTH, REGISTER_SERVER ", or renews the certificate"},
+    {P, NULL, ERR_SSL_AUTH,
+     "the operator of the consumer's server sees that its authentication certificate is valid and "
+     "registered for this client, and its OCSP response fresh: compare the clocks of both servers"},
     /* both servers */
     {NULL, LOGGING, ERR_TIMESTAMPING_FAILED,
      "the operator of that server sees that a time-stamping authority can be reached; exchange "

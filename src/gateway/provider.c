@@ -328,7 +328,9 @@ static int check_version(const struct provider *p, struct diag *d)
         return diag_set(d, ERR_INTERNAL, "x-proxy-version is no version number");
     if (peer_version_cmp(&theirs, &oldest) < 0)
         return diag_set(d, ERR_CLIENT_VERSION,
-                        "The client's security server is older than this server serves");
+                        "The client's security server has version %.*s, and this server serves "
+                        "%.*s and newer",
+                        SLICE_ARG(have), SLICE_ARG(want));
     return 0;
 }
 
