@@ -196,6 +196,8 @@ static void on_call_error(void *ctx, struct http_call *call, const struct diag *
         consumer_fail_as(c, REFUSAL_TLS, &d);
         return;
     }
+    if (d.code == ERR_SYNTAX || d.code == ERR_TOO_LARGE)
+        d.code = ERR_IO; /* no HTTP, or more of it than is read */
     if (!c->connected)
         diag_set(&d, ERR_NETWORK, "Could not connect to any target host: %s", why->text);
     consumer_fail(c, &d);

@@ -89,6 +89,10 @@ void consumer_on_body(void *ctx, struct http_call *call, struct slice piece)
         return;
     if (c->plain_fault) {
         buf_slice(&c->fault_xml, piece);
+        if (!c->fault_xml.failed)
+            return;
+        diag_set(&d, ERR_INVALID_SOAP, "The provider's server sent a fault without end");
+        consumer_fail_as(c, "service_failed", &d);
         return;
     }
     while (c->reader != NULL && e != MESSAGE_MORE) {
