@@ -23,8 +23,8 @@
     "the operator of that server has its authentication certificate and this client registered "   \
     "at the authority"
 #define OWN_SIGNING                                                                                \
-    "the operator of this security server sees that the signing certificate is valid and that "    \
-    "its OCSP responder can be reached"
+    "the operator of that security server sees that the signing certificate is valid, that its "   \
+    "OCSP responder can be reached, and that the clock is right"
 
 /* The first row that fits counts; NULL and 0 fit all. */
 static const struct {
@@ -42,8 +42,8 @@ static const struct {
     {C, NULL, ERR_INVALID_SECURITY_SERVER,
      "leave X-Road-Security-Server out, or name a server at which the provider is registered"},
     {C, NULL, ERR_MAINTENANCE_MODE, "try again when the maintenance is over"},
-    {C, SIGNING, 0, OWN_SIGNING},
-    {C, NULL, ERR_CANNOT_CREATE_SIGNATURE, OWN_SIGNING},
+    {NULL, SIGNING, 0, OWN_SIGNING},
+    {NULL, NULL, ERR_CANNOT_CREATE_SIGNATURE, OWN_SIGNING},
     {NULL, REFUSAL_TLS, ERR_CERT_VALIDITY_TIME, RENEW_CERT ", or corrects its clock"},
     {NULL, REFUSAL_SIGNATURE, ERR_CERT_VALIDITY_TIME, RENEW_CERT ", or corrects its clock"},
     {NULL, NULL, ERR_CERT_VALIDITY_TIME, OWN_SIGNING},

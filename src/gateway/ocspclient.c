@@ -165,8 +165,8 @@ int64_t ocspclient_wait(const struct ocspclient *c, int64_t now_ms)
 {
     int64_t least = RETRY_MAX_MS;
     for (size_t i = 0; i < c->n; i++)
-        if (c->k[i].retry_ms != 0 && left(&c->k[i], now_ms) < least)
-            least = left(&c->k[i], now_ms);
+        if (left(&c->k[i], now_ms) > 0 && left(&c->k[i], now_ms) < least)
+            least = left(&c->k[i], now_ms); /* what is due and was not fetched nobody asks for */
     return least;
 }
 
@@ -189,7 +189,9 @@ struct slice ocspclient_get(struct ocspclient *c, const struct globalconf *g, st
     int64_t fresh = globalconf_ocsp_freshness_ms(g), every = globalconf_ocsp_fetch_ms(g);
     int64_t limit = every > 0 && every < fresh / 2 ? every : fresh / 2;
     int64_t old = age(k, now_ms);
-    if (k->due || (old > limit && left(k, now_ms) == 0)) {
+    if (!k->due && old <= limit)
+        k->retry_ms = 0;
+    else if (k->due || left(k, now_ms) == 0) {
         int rc = fetch(c, k, g, ca, cert, now_ms, d);
         k->due = false;
         plan(k, rc == 0, now_ms);

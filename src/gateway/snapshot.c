@@ -249,8 +249,10 @@ static int usable(const struct snapshot *s, size_t i, int64_t now_ms, struct dia
     const struct cert *c = s->cert[i];
     const struct ocsp_info *info = &s->ocsp_info[i];
     if (c->not_before_ms > now_ms || c->not_after_ms < now_ms)
-        return diag_set(d, ERR_CERT_VALIDITY_TIME, "the signing certificate '%.*s' has expired",
-                        SLICE_ARG(s->conf.keys[i].name));
+        return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE,
+                        "the signing certificate '%.*s' %s by this server's clock",
+                        SLICE_ARG(s->conf.keys[i].name),
+                        c->not_before_ms > now_ms ? "is not valid yet" : "has expired");
     if (s->ocsp[i].n == 0)
         return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE,
                         "there is no OCSP response for the signing certificate '%.*s'",
@@ -264,7 +266,8 @@ static int usable(const struct snapshot *s, size_t i, int64_t now_ms, struct dia
                         SLICE_ARG(s->conf.keys[i].name));
     if (info->this_update_ms + globalconf_ocsp_freshness_ms(s->gc) < now_ms)
         return diag_set(d, ERR_CANNOT_CREATE_SIGNATURE,
-                        "the OCSP response for the signing certificate '%.*s' is too old",
+                        "the OCSP response for the signing certificate '%.*s' is too old by this "
+                        "server's clock",
                         SLICE_ARG(s->conf.keys[i].name));
     return 0;
 }

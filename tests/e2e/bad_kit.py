@@ -119,17 +119,17 @@ MEMBERS = {'GOV/100': ['app', 'other', 'ghost', 'retired', 'secure', 'mutual', '
 
 
 class Bad:
-    """The country of these tests: near asks, far answers; with lone=True a third gateway whose way to far goes through a relay. odd is a server that
+    """The country of these tests: near asks, far answers; with lone=True a third gateway, whose way to far goes by lone_port. odd is a server that
     the test itself plays."""
 
-    def __init__(self, lone=False, far_text=FAR_TEXT):
+    def __init__(self, lone=False, lone_port=RELAY_PORT):
         for name in 'isclient', 'stranger', 'isserver', 'otherserver':
             certificate(name)
         owner_key()
         self.country = Country()
         auth, sign = ('authentication', None), 'signing'
         self.near = gateway('near', 'GOV/100/ss1', NEAR, {'auth': auth, 'sign': (sign, 'GOV/100')}, NEAR_TEXT)
-        self.far = gateway('far', 'GOV/200/ss2', FAR, {'auth': auth, 'sign': (sign, 'GOV/200')}, far_text)
+        self.far = gateway('far', 'GOV/200/ss2', FAR, {'auth': auth, 'sign': (sign, 'GOV/200')}, FAR_TEXT)
         self.gateways = [self.near, self.far]
         self.kinds = [(self.near, 'auth', 'p256', 'auth', 'GOV/100', 'ss1'), (self.near, 'sign', 'p256', 'sign', 'GOV/100', 'ss1'),
                       (self.far, 'auth', 'rsa2048', 'auth', 'GOV/200', 'ss2'), (self.far, 'sign', 'p256', 'sign', 'GOV/200', 'ss2')]
@@ -137,7 +137,7 @@ class Bad:
         self.servers = {'GOV/100/ss1': (NEAR, self.near, subs('GOV/100')), 'GOV/200/ss2': (FAR, self.far, subs('GOV/200')), 'GOV/300/odd': (ODD, None, subs('GOV/300'))}
         if lone:
             self.lone = gateway('lone', 'COM/400/ss4', LONE, {'auth': auth, 'sign': (sign, 'COM/400')}, '[client TEST/COM/400/app]\n[client TEST/COM/400/srv]\n' +
-                                service('echo', provider='400/srv').replace('GOV/400', 'COM/400'), 1, RELAY_PORT)
+                                service('echo', provider='400/srv').replace('GOV/400', 'COM/400'), 1, lone_port)
             self.gateways.append(self.lone)
             self.kinds += [(self.lone, 'auth', 'rsa2048', 'auth', 'COM/400', 'ss4'), (self.lone, 'sign', 'p256', 'sign', 'COM/400', 'ss4')]
             self.servers['COM/400/ss4'] = (LONE, self.lone, subs('COM/400'))

@@ -3,6 +3,7 @@ anything asked, and a client that sees every byte of an answer."""
 import ctypes, fcntl, hashlib, json, os, re, signal, socket, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
 
 SILD = os.path.abspath(os.environ.get('SILD', './build/sild'))
+BUILD = os.path.abspath(os.environ.get('SILD_BUILD', os.path.dirname(SILD)))
 TMP = tempfile.mkdtemp(prefix='sild-exchange-')
 lock = open(os.path.join(tempfile.gettempdir(), 'sild-exchange.lock'), 'a')
 fcntl.flock(lock, fcntl.LOCK_EX)  # the addresses are fixed: one such country at a time
@@ -78,7 +79,7 @@ class Role:
 
     def __init__(self, role, name, text):
         self.role, self.name, self.dir = role, name, os.path.join(TMP, name)
-        self.conf, self.log, self.process = '%s/%s.conf' % (self.dir, name), self.dir + '.log', None
+        self.conf, self.log, self.process, self.env = '%s/%s.conf' % (self.dir, name), self.dir + '.log', None, {}
         os.makedirs(self.dir + '/certs', exist_ok=True)
         self.write(text)
         roles.append(self)
@@ -96,7 +97,7 @@ class Role:
         self.note.bind(path)
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen([SILD, self.role, '--config', self.conf], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                            env=dict(os.environ, NOTIFY_SOCKET=path), start_new_session=True, preexec_fn=orphan)
+                                            env=dict(os.environ, NOTIFY_SOCKET=path, **self.env), start_new_session=True, preexec_fn=orphan)
         return self
 
     def ready(self):
@@ -110,6 +111,14 @@ class Role:
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > end:
                     raise RuntimeError('%s is not ready: %s' % (self.name, self.tail()))
+
+    def clock(self, seconds):
+        """Its wall clock is wrong by so much from now on; called before the first start."""
+        path = self.dir + '.clock'
+        with open(path, 'r+b' if os.path.exists(path) else 'wb') as f:
+            f.write(int(seconds * 1000).to_bytes(8, 'little', signed=True))
+        self.env = {'SILD_TEST_CLOCK': path, 'LD_PRELOAD': os.path.join(BUILD, 'tests/e2e/clock.so'),
+                    'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', 'detect_leaks=0') + ':verify_asan_link_order=0'}
 
     def stop(self, seconds=20):
         if self.process is None:
