@@ -22,6 +22,14 @@
 #define REGISTER_SERVER                                                                            \
     "the operator of that server has its authentication certificate and this client registered "   \
     "at the authority"
+#define OUTDATED                                                                                   \
+    "the operator of that server sees that the authority can be reached from it and that its "     \
+    "clock is right"
+#define STAYS "; what is stored stays in use until it expires"
+#define REACH_AUTHORITY "see that the authority can be reached from this server" STAYS
+#define FORGED_CONF                                                                                \
+    "the authority's operator compares what is downloaded, and this server's anchor, with what "   \
+    "the authority signed" STAYS
 #define OWN_SIGNING                                                                                \
     "the operator of that security server sees that the signing certificate is valid, that its "   \
     "OCSP responder can be reached, and that the clock is right"
@@ -73,9 +81,21 @@ static const struct {
     {NULL, LOGGING, ERR_DATABASE, "send an X-Road-Id of at most 255 bytes without zero bytes"},
     {NULL, LOGGING, 0,
      "the operator of that server finds the reason in its log under this fault's id"},
-    {NULL, NULL, ERR_GC_OUTDATED,
-     "the operator of that server sees that the authority can be reached from it and that its "
-     "clock is right"},
+    {C, NULL, ERR_GC_OUTDATED, OUTDATED},
+    {P, NULL, ERR_GC_OUTDATED, OUTDATED},
+    {NULL, LOGGING, ERR_GC_OUTDATED, OUTDATED},
+    {NULL, NULL, ERR_GC_OUTDATED, FORGED_CONF},
+    {NULL, NULL, ERR_GC_CONNECTION, REACH_AUTHORITY},
+    {NULL, NULL, ERR_GC_PART_DOWNLOAD, REACH_AUTHORITY},
+    {NULL, NULL, ERR_GC_SIGNATURE, FORGED_CONF},
+    {NULL, NULL, ERR_GC_NO_CERT, FORGED_CONF},
+    {NULL, NULL, ERR_GC_NO_SIGNED_DATA, FORGED_CONF},
+    {NULL, NULL, ERR_GC_HEADER_MISSING, FORGED_CONF},
+    {NULL, NULL, ERR_GC_HEADER_PARAM, FORGED_CONF},
+    {NULL, NULL, ERR_GC_HEADER_VALUE, FORGED_CONF},
+    {NULL, NULL, ERR_GC_PARSE, FORGED_CONF},
+    {NULL, NULL, ERR_GC_INSTANCE, FORGED_CONF},
+    {NULL, NULL, ERR_GC_PART_INTEGRITY, FORGED_CONF},
     {NULL, REFUSAL_SIGNATURE, 0, CHANGED},
     {NULL, NULL, ERR_MISSING_SIGNATURE, CHANGED},
     {NULL, NULL, ERR_INCONSISTENT_RESPONSE, CHANGED},
@@ -135,14 +155,25 @@ const char *advice_for(const char *side, const char *phase, int code)
     return table[i].text;
 }
 
-void advice_add(struct fault *f, const char *side, const char *phase, int code)
+static const char mark[] = ". Next step: ";
+
+/* Appends the step to a text of at most cap bytes with its end. */
+static void append(char *out, size_t cap, const char *text)
 {
-    static const char mark[] = ". Next step: ";
-    const char *text = advice_for(side, phase, code);
-    size_t n = strlen(f->text), room = sizeof f->text - sizeof mark - strlen(text);
+    size_t n = strlen(out), room = cap - sizeof mark - strlen(text);
     if (n > room)
         n = room;
-    while (n > 0 && (f->text[n - 1] == '.' || (f->text[n] & 0xC0) == 0x80))
+    while (n > 0 && (out[n - 1] == '.' || (out[n] & 0xC0) == 0x80))
         n--; /* no second full stop, and no character cut in the middle */
-    snprintf(f->text + n, sizeof f->text - n, "%s%s", mark, text);
+    snprintf(out + n, cap - n, "%s%s", mark, text);
+}
+
+void advice_add(struct fault *f, const char *side, const char *phase, int code)
+{
+    append(f->text, sizeof f->text, advice_for(side, phase, code));
+}
+
+void advice_to_diag(struct diag *d)
+{
+    append(d->text, sizeof d->text, advice_for(NULL, NULL, d->code));
 }

@@ -13,4 +13,7 @@ const char *advice_for(const char *side, const char *phase, int code);
 /* Appends ". Next step: …" to the fault's text, which is cut before it when it is too long. */
 void advice_add(struct fault *f, const char *side, const char *phase, int code);
 
+/* The same for what an operator reads in the log, with neither side nor phase. */
+void advice_to_diag(struct diag *d);
+
 #endif

@@ -2,6 +2,7 @@
 #include "base/cursor.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "gateway/advice.h"
 #include "gateway/conffile.h"
 #include "gateway/confclient.h"
 #include "gateway/frames.h"
@@ -220,8 +221,10 @@ static void round_now(void *ctx)
     struct diag d = {0};
     a->timer = NULL;
     int rc = confclient_round(a->conf, loop_wall_ms(a->loop), &d);
-    if (rc != 0)
+    if (rc != 0) {
+        advice_to_diag(&d);
         report_diag(a->fetched ? REPORT_WARN : REPORT_INFO, "globalconf", NULL, &d);
+    }
     if (rc == 0)
         a->fetched = true;
     if ((a->gc != NULL && !confclient_changed(a->conf)) || load_image(a, &d) == 0)

@@ -331,14 +331,18 @@ static int download(struct round *r, const struct params_anchor *anchor, struct 
     prefer_last(r);
     if (r->n == 0)
         return diag_set(d, ERR_GC_CONNECTION, "the anchor has no http:// address to download from");
-    int rc = ERR_GC_CONNECTION;
+    struct diag told = {.code = 0};
     for (size_t i = 0; i < r->n; i++) {
-        rc = try_location(r, &r->at[i], d);
+        struct diag one = {0};
+        int rc = try_location(r, &r->at[i], &one);
         if (rc == 0)
             return 0;
-        report_diag(REPORT_DEBUG, "globalconf", NULL, d);
+        report_diag(REPORT_DEBUG, "globalconf", NULL, &one);
+        if (told.code == 0 || (told.code == ERR_GC_CONNECTION && rc != ERR_GC_CONNECTION))
+            told = one; /* what is wrong with a configuration says more than what is not there */
     }
-    return rc;
+    *d = told;
+    return told.code;
 }
 
 /* --- federated instances --- */
