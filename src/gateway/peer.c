@@ -4,7 +4,6 @@
 #include "gateway/verdict.h"
 #include "wire/mime.h"
 #include "xroad/message.h"
-#include "xroad/trust.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -286,8 +285,9 @@ static void decide(struct peer_judging *j)
         if (e != NULL)
             ocsp[n++] = buf_view(&e->der);
     }
-    int rc = trust_auth_chain(j->s->gc, j->provider.instance, j->chain, j->n, ocsp, n, &j->provider,
-                              loop_wall_ms(j->w->loop), &until, &d);
+    int rc =
+        verdict_auth_chain(j->w->chains, j->s->generation, j->s->gc, j->provider.instance, j->chain,
+                           j->n, ocsp, n, &j->provider, loop_wall_ms(j->w->loop), &until, &d);
     if (rc == 0) {
         struct digest key;
         verdict_key(&j->provider, NULL, 0, &key);

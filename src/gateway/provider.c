@@ -91,8 +91,9 @@ static int judge_peer(struct provider *p, struct diag *d)
             break;
     }
     if (rc == 0)
-        rc = trust_auth_chain(p->snap->gc, p->req.client.instance, chain, have, p->ocsp, p->n_ocsp,
-                              &p->req.client, now, &until, d);
+        rc = verdict_auth_chain(p->w->chains, p->snap->generation, p->snap->gc,
+                                p->req.client.instance, chain, have, p->ocsp, p->n_ocsp,
+                                &p->req.client, now, &until, d);
     if (rc == 0)
         verdict_remember(conn, p->snap->generation, &key, until);
     for (size_t i = 0; i < have; i++)

@@ -4,6 +4,7 @@
 #include "base/uuid.h"
 #include "gateway/ask.h"
 #include "gateway/peer.h"
+#include "gateway/verdict.h"
 #include "keys/remote.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
@@ -243,6 +244,7 @@ static void release(struct worker *w)
     ipc_free(w->agent);
     ask_free(w->ask);
     peer_cache_free(w->peer_ocsp);
+    verdict_chains_free(w->chains);
     xades_cache_free(w->verdicts);
     tls_free(w->peer_server);
     tls_free(w->peer_client);
@@ -263,9 +265,10 @@ int worker_run(struct group_self *self, const char *config_path)
     w.peers = http_client_new(w.loop, IDLE_PEERS, IDLE_OUT_MS);
     w.providers = http_client_new(w.loop, IDLE_PROVIDERS, IDLE_OUT_MS);
     w.peer_ocsp = peer_cache_new();
+    w.chains = verdict_chains_new();
     w.verdicts = xades_cache_new(VERDICT_CACHE);
     if (w.ask == NULL || w.peers == NULL || w.providers == NULL || w.peer_ocsp == NULL ||
-        w.verdicts == NULL)
+        w.chains == NULL || w.verdicts == NULL)
         return EXIT_COULD_NOT;
     /* Here the process narrows itself: from now on no files, only TCP. */
     if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0) {

@@ -14,6 +14,7 @@
 
 struct ask;
 struct peer_cache;
+struct verdict_chains;
 
 struct worker {
     struct group_self *self;
@@ -27,6 +28,7 @@ struct worker {
     struct http_server *http, *https, *peer, *ocsp;
     struct http_client *peers, *providers;
     struct peer_cache *peer_ocsp;
+    struct verdict_chains *chains;
     struct xades_cache *verdicts;
     size_t stopping; /* servers that still have exchanges in hand, once a stop was asked for */
 };
