@@ -193,6 +193,15 @@ static int close_list(FILE *list, const char *path, struct diag *d)
     return bad ? diag_set(d, ERR_IO, "%s cannot be written", path) : 0;
 }
 
+static int is_damaged(const struct diag *d)
+{
+    int code = command_fail("journal verify", d, EXIT_NO);
+    fputs("Next step: keep the folder as it is for an inquiry, and put a copy made before in its "
+          "place.\n",
+          stderr);
+    return code;
+}
+
 static int verify(const char *dir, const char *conf_dir, bool signatures, const char *list_path,
                   bool json)
 {
@@ -206,9 +215,10 @@ static int verify(const char *dir, const char *conf_dir, bool signatures, const 
     int rc = journal_open(dir, &o, &j, &d);
     rc = rc != 0 ? rc : journal_verify(j, &report, &d);
     journal_close(j);
+    if (rc == ERR_NOT_FOUND || rc == ERR_IO)
+        return command_fail("journal verify", &d, EXIT_COULD_NOT);
     if (rc != 0)
-        return command_fail("journal verify", &d,
-                            rc == ERR_NOT_FOUND || rc == ERR_IO ? EXIT_COULD_NOT : EXIT_NO);
+        return is_damaged(&d);
     if (signatures) {
         snprintf(beside, sizeof beside, "%s/../globalconf", dir);
         if (cli_globalconf_load(conf_dir != NULL ? conf_dir : beside, &conf, &d) != 0)
@@ -220,8 +230,10 @@ static int verify(const char *dir, const char *conf_dir, bool signatures, const 
         rc = rc != 0 ? rc : closed;
         cli_globalconf_free(&conf);
     }
+    if (rc == ERR_IO)
+        return command_fail("journal verify", &d, EXIT_COULD_NOT);
     if (rc != 0)
-        return command_fail("journal verify", &d, rc == ERR_IO ? EXIT_COULD_NOT : EXIT_NO);
+        return is_damaged(&d);
     print_report(dir, &report, &t, signatures, json);
     return EXIT_DONE;
 }

@@ -138,6 +138,9 @@ static const struct {
      "silent"},
     {C, NULL, ERR_CLOSED,
      "try again; when it happens again, the provider's operator sees why its server hangs up"},
+    {NULL, NULL, ERR_CORRUPT,
+     "keep the folder as it is for an inquiry, and put a copy made before in its place; sild "
+     "journal verify says what is damaged"},
     {NULL, NULL, 0, "the operator of that server finds more in its log under this fault's id"},
 };
 

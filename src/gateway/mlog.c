@@ -2,6 +2,7 @@
 #include "base/cursor.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "gateway/advice.h"
 #include "gateway/conffile.h"
 #include "gateway/frames.h"
 #include "gateway/pieces.h"
@@ -404,6 +405,7 @@ int mlog_run(struct group_self *self, const char *config_path)
         rc = diag_set(&d, ERR_NOMEM, "no memory for the message log");
     rc = rc != 0 ? rc : stamping_recover(m->stamping, &d);
     if (rc != 0) {
+        advice_to_diag(&d);
         report_diag(REPORT_ERROR, "log", NULL, &d);
         return EXIT_COULD_NOT;
     }
