@@ -69,7 +69,8 @@ static const struct {
      "that is stored there"},
     {P, NULL, ERR_SSL_AUTH,
      "the operator of the consumer's server sees that its authentication certificate is valid and "
-     "registered for this client, and its OCSP response fresh: compare the clocks of both servers"},
+     "registered at the authority for this client, and its OCSP response fresh: compare the clocks "
+     "of both servers"},
     /* both servers */
     {NULL, LOGGING, ERR_TIMESTAMPING_FAILED,
      "the operator of that server sees that a time-stamping authority can be reached; exchange "
