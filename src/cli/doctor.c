@@ -22,10 +22,12 @@ static int add_gateway(struct doctor *d, const char *config, const char *name, s
         return diag_set(why, ERR_TOO_LARGE, "too many gateways");
     struct doctor_gateway *g = &d->gateway[d->n];
     snprintf(g->config, sizeof g->config, "%s", config);
-    d->n++;
     int rc = conffile_read(config, &g->file, why);
-    if (rc != 0)
+    if (rc != 0) {
+        conffile_free(&g->file);
         return rc;
+    }
+    d->n++;
     const struct id_server *s = &g->file.conf.server;
     if (name != NULL)
         snprintf(g->name, sizeof g->name, "%s", name);
@@ -49,28 +51,37 @@ static bool is_named(char **names, const char *name)
     return false;
 }
 
+/* One gateway that cannot be examined hides the others not. */
+static void no_file(struct doctor *d, const char *config, const char *name, const struct diag *why)
+{
+    struct doctor_finding *f =
+        doctor_find_add(d, DOCTOR_FILE, name, DOCTOR_FAIL, "%s: %s", why->where, why->text);
+    doctor_find_since(f, doctor_find_mtime(config));
+    doctor_find_next(f, "sild gateway reload --config '%s'", config);
+}
+
 static int add_country(struct doctor *d, char **names, struct diag *why)
 {
     char path[DOCTOR_PATH];
-    int rc = 0;
     snprintf(path, sizeof path, "%s/founded", d->dir);
     if (!fs_exists(path))
         return diag_set(why, ERR_NOT_FOUND,
                         "there is no country in %s (see sild up), and no --config FILE names a "
                         "gateway",
                         d->dir);
-    for (int i = 0; rc == 0 && i < COUNTRY_ROLES; i++) {
+    for (int i = 0; i < COUNTRY_ROLES; i++) {
         const struct country_role *r = &country_roles[i];
         snprintf(path, sizeof path, "%s/%s/%s.conf", d->dir, r->name, r->name);
-        if (strcmp(r->role, "gateway") == 0 && is_named(names, r->name))
-            rc = add_gateway(d, path, r->name, why);
+        if (strcmp(r->role, "gateway") == 0 && is_named(names, r->name) &&
+            add_gateway(d, path, r->name, why) != 0)
+            no_file(d, path, r->name, why);
     }
     size_t wanted = 0;
     while (names[wanted] != NULL)
         wanted++;
-    if (rc == 0 && wanted > d->n)
-        rc = diag_set(why, ERR_USAGE, "the country has no such gateway");
-    return rc;
+    return wanted > d->n + d->n_found
+               ? diag_set(why, ERR_USAGE, "the country has not all of these gateways")
+               : 0;
 }
 
 /* --- what is printed --- */

@@ -146,7 +146,7 @@ static void judge_service(struct question *q)
     } else if (v->disabled) {
         snprintf(text, sizeof text, "the service is disabled: %.*s", SLICE_ARG(v->disabled_notice));
         struct doctor_finding *f = bad(q, q->to->config, text);
-        doctor_find_next(f, "sed -i '/^\\[service %s\\]$/,/^\\[/{/^disabled /d}' '%s'",
+        doctor_find_next(f, "sed -i '\\|^\\[service %s\\]$|,/^\\[/{/^disabled /d}' '%s'",
                          q->d->service, q->to->config);
         doctor_find_next(f, "sild gateway reload --config '%s'", q->to->config);
     } else {

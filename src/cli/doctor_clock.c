@@ -58,9 +58,12 @@ static void ask_role(const struct doctor *d, struct witnesses *s, const char *na
     buf_free(&answer);
 }
 
-/* Time-stamp authorities are clocks that others keep. */
-static void ask_tsas(const struct doctor_gateway *g, struct witnesses *s)
+/* Authorities are clocks that others keep. */
+static void ask_others(const struct doctor_gateway *g, struct witnesses *s)
 {
+    int64_t date, then;
+    if (doctor_conf_date(g, &date, &then) == 0)
+        add(s, "authority", date - then, NULL, false);
     for (size_t i = 0; i < g->file.conf.n_tsas; i++) {
         char url[1024], name[64];
         int64_t time, asked;
@@ -152,7 +155,7 @@ void doctor_clock(struct doctor *d)
     if (d->dir != NULL)
         add(&s, "this machine", 0, NULL, false);
     else if (d->n > 0)
-        ask_tsas(&d->gateway[0], &s);
+        ask_others(&d->gateway[0], &s);
     int64_t true_ahead = most_say(&s);
     /* Two clocks that differ do not say which is wrong: the one that others keep is taken. */
     if (s.n == 2 && s.w[0].told && !s.w[1].told)

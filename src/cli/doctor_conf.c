@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ARENA_MAX (256u << 20)
 #define CERTS_MAX 32
@@ -22,6 +23,63 @@ struct led {
     struct params_anchor anchor;
     struct directory *dir;
 };
+
+/* Reads the anchor; the address that it names. */
+static int find_source(const struct doctor_gateway *g, struct led *l, struct diag *why)
+{
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    snprintf(l->path, sizeof l->path, "%.*s", SLICE_ARG(g->file.conf.anchor));
+    char *real = realpath(l->path, NULL); /* without "state/../" in what is to be pasted */
+    if (real != NULL)
+        snprintf(l->path, sizeof l->path, "%s", real);
+    free(real);
+    int rc = fs_read(l->path, &text, why);
+    rc =
+        rc != 0 ? rc : params_anchor_parse(l->a, arena_dup(l->a, buf_view(&text)), &l->anchor, why);
+    buf_free(&text);
+    for (size_t i = 0; rc == 0 && l->url[0] == 0 && i < l->anchor.n_sources; i++)
+        if (!slice_cstr(l->anchor.sources[i].address, l->url, sizeof l->url))
+            l->url[0] = 0;
+    if (rc == 0 && l->url[0] == 0)
+        rc = diag_set(why, ERR_MALFORMED_ANCHOR, "it names no address to fetch from");
+    return rc;
+}
+
+/* "Mon, 05 Jan 2026 10:00:00 GMT"; 0 when it is no such date. */
+static int64_t parse_date(struct slice text)
+{
+    char date[64];
+    struct tm t = {.tm_year = 0};
+    if (!slice_cstr(text, date, sizeof date) ||
+        strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &t) == NULL)
+        return 0;
+    return (int64_t)timegm(&t) * 1000;
+}
+
+int doctor_conf_date(const struct doctor_gateway *g, int64_t *time_ms, int64_t *asked_ms)
+{
+    static const struct doctor here = {.dir = NULL};
+    struct led l = {.a = arena_new(ARENA_MAX)};
+    struct http_result r;
+    struct http_head head;
+    size_t used;
+    *time_ms = 0;
+    if (l.a == NULL || find_source(g, &l, NULL) != 0) {
+        arena_free(l.a);
+        return ERR_NOT_FOUND;
+    }
+    int64_t before = doctor_find_now(&here);
+    int rc =
+        http_fetch(l.url, "GET", SLICE_NONE, SLICE_NONE, DIRECTORY_MAX, DOCTOR_CALL_MS, &r, NULL);
+    *asked_ms = before + (doctor_find_now(&here) - before) / 2;
+    if (rc == 0 && http_parse_response(buf_view(&r.head), HTTP_CLIENT_HEAD_MAX, false, &head, &used,
+                                       NULL) == 0)
+        *time_ms = parse_date(http_get(&head, "date"));
+    http_result_free(&r);
+    arena_free(l.a);
+    return *time_ms != 0 ? 0 : ERR_NOT_FOUND;
+}
 
 static const char *iso(int64_t ms, char out[TIMEVAL_TEXT])
 {
@@ -49,24 +107,8 @@ static void next_anchor(struct doctor *d, struct doctor_finding *f, const struct
 
 static bool read_anchor(struct doctor *d, struct doctor_gateway *g, struct led *l)
 {
-    struct buf text;
     struct diag why = {0};
-    buf_init(&text, 1u << 20);
-    snprintf(l->path, sizeof l->path, "%.*s", SLICE_ARG(g->file.conf.anchor));
-    char *real = realpath(l->path, NULL); /* without "state/../" in what is to be pasted */
-    if (real != NULL)
-        snprintf(l->path, sizeof l->path, "%s", real);
-    free(real);
-    int rc = fs_read(l->path, &text, &why);
-    rc = rc != 0 ? rc
-                 : params_anchor_parse(l->a, arena_dup(l->a, buf_view(&text)), &l->anchor, &why);
-    buf_free(&text);
-    for (size_t i = 0; rc == 0 && l->url[0] == 0 && i < l->anchor.n_sources; i++)
-        if (!slice_cstr(l->anchor.sources[i].address, l->url, sizeof l->url))
-            l->url[0] = 0;
-    if (rc == 0 && l->url[0] == 0)
-        rc = diag_set(&why, ERR_MALFORMED_ANCHOR, "it names no address to fetch from");
-    if (rc == 0)
+    if (find_source(g, l, &why) == 0)
         return true;
     struct doctor_finding *f = doctor_find_add(d, DOCTOR_ANCHOR, g->name, DOCTOR_FAIL,
                                                "the anchor %s is of no use: %s", l->path, why.text);

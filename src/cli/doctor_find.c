@@ -11,8 +11,10 @@
 #define NEXT_MAX 8192
 
 const struct doctor_entry doctor_find_table[DOCTOR_LINKS] = {
+    [DOCTOR_FILE] = {"file", "the gateway's configuration file and the files it names can be read",
+                     "correct the line that it names", ""},
     [DOCTOR_PROCESS] = {"process", "the role answers on its control socket, its children are up",
-                        "start it; its log says why it ended", ""},
+                        "start it; its log says why it ended", "file/@"},
     [DOCTOR_CLOCK] = {"clock", "each clock against those of the others and of the time-stamps",
                       "set the clock and keep it by NTP", "process/@"},
     [DOCTOR_AUTHORITY] = {"authority",
@@ -43,10 +45,10 @@ const struct doctor_entry doctor_find_table[DOCTOR_LINKS] = {
     [DOCTOR_READY] = {"ready", "the gateway says of itself that it is ready for its clients",
                       "look into its log",
                       "process/@ clock/@ anchor/@ authority/authority configuration/@ key/@"},
-    [DOCTOR_PEER] = {"peer",
-                     "the other gateway answers, and its certificate is registered and good",
-                     "ask its operator",
-                     "process/% clock/% certificate/% ocsp/% ready/% configuration/% process/@"},
+    [DOCTOR_PEER] =
+        {"peer", "the other gateway answers, and its certificate is registered and good",
+         "ask its operator",
+         "file/% process/% clock/% certificate/% ocsp/% ready/% configuration/% process/@"},
     [DOCTOR_REGISTRY] = {"registry", "the provider's information system can be reached", "start it",
                          "process/%"},
     [DOCTOR_ACCESS] = {"access", "the client may use the service, and by which rule",

@@ -15,6 +15,7 @@
 #define DOCTOR_CALL_MS 5000 /* for one answer of a service */
 
 enum doctor_link {
+    DOCTOR_FILE,
     DOCTOR_PROCESS,
     DOCTOR_CLOCK,
     DOCTOR_AUTHORITY,
@@ -106,6 +107,8 @@ void doctor_log(struct doctor *d);  /* time-stamps, message log */
 void doctor_peer(struct doctor *d); /* readiness, peers, registries */
 void doctor_access(struct doctor *d);
 
+/* What the authority that the gateway's anchor names says that the time is (HTTP's Date). */
+int doctor_conf_date(const struct doctor_gateway *g, int64_t *time_ms, int64_t *asked_ms) MUST_USE;
 /* Fetches a time-stamp over random bytes; its time. g may be NULL: the signature is not verified.
  * *asked_ms: this machine's clock in the middle of asking. */
 int doctor_log_stamp(const char *url, const struct globalconf *g, int64_t *time_ms,

@@ -207,6 +207,9 @@ static void meet_all(struct doctor *d, struct doctor_gateway *g)
         snprintf(m.subject, sizeof m.subject, "%s/%s", g->name, m.name);
         meet(&m);
     }
+    if (n == PEERS_MAX)
+        doctor_find_add(d, DOCTOR_PEER, g->name, DOCTOR_WARN,
+                        "only the first %d gateways of the configuration were asked", PEERS_MAX);
 }
 
 /* --- its own door --- */

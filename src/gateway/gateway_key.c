@@ -152,6 +152,20 @@ static int run(const char *config, const char *word, const char *name, const cha
     return rc;
 }
 
+/* A certificate that does not fit is a no, not a failure. */
+static int exit_code(int rc)
+{
+    switch (rc) {
+    case ERR_WRONG_CERT_USAGE:
+    case ERR_INCORRECT_CERTIFICATE:
+    case ERR_KEY_NOT_FOUND:
+    case ERR_INVALID_REQUEST:
+        return EXIT_NO;
+    default:
+        return command_exit(rc);
+    }
+}
+
 int gateway_key_main(int argc, char **argv)
 {
     const char *config = NULL;
@@ -180,5 +194,5 @@ int gateway_key_main(int argc, char **argv)
     if (!command_parse("gateway key", &cmd, argc, argv, args, &code))
         return code;
     rc = run(config, args[0], args[1], args[2], &d);
-    return rc == 0 ? EXIT_DONE : command_fail("gateway key", &d, command_exit(rc));
+    return rc == 0 ? EXIT_DONE : command_fail("gateway key", &d, exit_code(rc));
 }

@@ -299,6 +299,31 @@ TEST(the_systemd_credential_goes_before_the_file)
     clean();
 }
 
+TEST(a_successor_takes_the_place_of_a_key)
+{
+    struct diag d = {0};
+    EVP_PKEY *next;
+    fresh();
+    struct keystore *k = opened();
+    generate(k, "a", "p256");
+    generate(k, "a-new", "p384");
+    CHECK_INT(keystore_load(k, "a-new", &next, &d), 0);
+    CHECK_INT(keystore_check(base, "a", next, &d), ERR_INCORRECT_CERTIFICATE);
+    CHECK_INT(keystore_replace(k, "a-new", "a", &d), 0);
+    CHECK_INT(keystore_check(base, "a", next, &d), 0);
+    EVP_PKEY *now;
+    CHECK_INT(keystore_load(k, "a", &now, &d), 0);
+    CHECK_INT(EVP_PKEY_eq(now, next), 1);
+    CHECK_INT(load_code(k, "a-new"), ERR_KEY_NOT_FOUND);
+    CHECK(!fs_exists(in("keys/a-new.pub")));
+    CHECK_INT(keystore_replace(k, "a-new", "a", &d), ERR_KEY_NOT_FOUND);
+    CHECK_INT(load_code(k, "a"), 0);
+    EVP_PKEY_free(now);
+    EVP_PKEY_free(next);
+    keystore_close(k);
+    clean();
+}
+
 /* The format as the header and the file's head tell it, opened by another implementation. */
 TEST(python_opens_a_sealed_key)
 {
