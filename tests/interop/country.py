@@ -16,6 +16,7 @@ PEER_S = 120  # a JVM of X-Road's may take this long to say anything
 
 trust = authority = near = far = None
 system = System()
+at_end = []
 
 
 def need(*programs):
@@ -56,6 +57,10 @@ member = TEST/%s
 %s''' % (server, host, host, host, TRUST, log, server.rpartition('/')[0], text))
 
 
+def service(name, more=''):
+    return '[service %s/%s]\nurl = http://%s:%d/is\nallow = %s\n%s' % (DATA, name, IS, IS_PORT, APP, more)
+
+
 def words(*args):
     """A change at the authority."""
     return sild('authority', *args, '--config', authority.conf)
@@ -82,16 +87,17 @@ def register(server, address, auth, clients):
         words('client', 'add', server, c)
 
 
-def found(near_sign='p256', far_sign='rsa2048', near_text='', far_text='', log=''):
-    """Authority and trust run, both gateways have keys and are registered; no gateway runs yet."""
+def found(far_auth='rsa2048', services=None, log=''):
+    """Authority and trust run, both gateways have keys and are registered; no gateway runs yet. services: far's, in place
+    of `echo`."""
     global trust, authority, near, far
     trust = Role('trust', 'trust', '[trust]\nname = Test Trust\nocsp_listen = %s:8888\nocsp_url = http://%s:8888/\n'
                  'tsa_listen = %s:8899\ntsa_url = http://%s:8899/\n' % (TRUST, TRUST, TRUST, TRUST))
     # No port in the authority's URL: X-Road's client makes its further URLs from the address.
     authority = Role('authority', 'authority', '[authority]\ninstance = TEST\nlisten = %s:80\naddress = %s\nurl = http://%s\n'
                      % (AUTHORITY, AUTHORITY, AUTHORITY))
-    near = gateway('near', NEAR_SERVER, NEAR, log, '[client %s]\n' % APP + near_text)
-    far = gateway('far', FAR_SERVER, FAR, log, '[client %s]\n[service %s/echo]\nurl = http://%s:%d/is\nallow = %s\n' % (DATA, DATA, IS, IS_PORT, APP) + far_text)
+    near = gateway('near', NEAR_SERVER, NEAR, log, '[client %s]\n' % APP)
+    far = gateway('far', FAR_SERVER, FAR, log, '[client %s]\n' % DATA + (services or service('echo')))
     sild('trust', 'init', '--config', trust.conf)
     sild('authority', 'init', '--config', authority.conf)
     trust.start(), authority.start()
@@ -101,8 +107,9 @@ def found(near_sign='p256', far_sign='rsa2048', near_text='', far_text='', log='
                  ['ca', 'add', 'Trust', t + 'ca.der', 'Ejbca', 'http://%s:8888/' % TRUST], ['ca', 'ocsp', 'Trust', t + 'ocsp.der'],
                  ['tsa', 'add', 'Stamps', t + 'tsa.der', 'http://%s:8899/' % TRUST]):
         words(*line)
-    for g, server, address, sign, clients in (near, NEAR_SERVER, NEAR, near_sign, [APP]), (far, FAR_SERVER, FAR, far_sign, [DATA]):
-        for key, kind in ('auth', 'rsa2048'), ('sign', sign):
+    for g, server, address, auth, sign, clients in ((near, NEAR_SERVER, NEAR, 'rsa2048', 'p256', [APP]),
+                                                    (far, FAR_SERVER, FAR, far_auth, 'rsa2048', [DATA])):
+        for key, kind in ('auth', auth), ('sign', sign):
             csr = '%s/certs/%s.csr' % (g.dir, key)
             with open(csr, 'w') as f:
                 f.write(sild('gateway', 'key', 'new', key, kind, '--config', g.conf).stdout)
@@ -128,6 +135,8 @@ def run(*checks):
     signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
     for c in checks:
         group(c)
+    for f in at_end:
+        f()
     stop_all()
     print('1..%d' % kit.count)
     if os.environ.get('KEEP'):
