@@ -410,13 +410,15 @@ static void on_request(void *server_ctx, struct http_exchange *x)
     body_init(&p->body, w->ask, on_request_spool, p);
     body_init(&p->resp_body, w->ask, provider_call_on_spool, p);
     http_exchange_set(x, p);
+    const char *phase = NULL;
     int rc = check_http(p, &d);
-    rc = rc != 0 ? rc : check_registered(p, &d);
+    if (rc == 0 && (rc = check_registered(p, &d)) != 0)
+        phase = "service_failed"; /* X-Road finds it later, while it parses the message */
     if (rc == 0)
         rc = message_reader_new(http_get(http_exchange_head(x), "content-type"), false, &p->reader,
                                 &d);
     if (rc != 0)
-        provider_fail(p, NULL, &d);
+        provider_fail(p, phase, &d);
 }
 
 static void on_drain(void *ctx, struct http_exchange *x)
