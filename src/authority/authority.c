@@ -57,6 +57,7 @@ static int run(const char *config, const char *child)
     if (rc == 0)
         rc = net_addr_parse_text(slice_str(conf.listen), &listens[0].addr, &d);
     spec.dir = conf.dir;
+    spec.user = conf.user;
     int code = rc == 0 ? group_run(&spec) : command_fail("authority", &d, EXIT_COULD_NOT);
     authority_conf_free(&conf);
     return code;

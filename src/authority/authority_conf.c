@@ -13,6 +13,8 @@
 
 const struct conf_rule authority_conf_rules[] = {
     S("dir", CONF_TEXT, ".", "folder of keys, certificates and the journal"),
+    S("user", CONF_TEXT, NULL,
+      "the user that all processes but the parent run as when started as root; else unchanged"),
     S("instance", CONF_TEXT, NULL, "the X-Road instance's identifier"),
     S("listen", CONF_TEXT, "0.0.0.0:80", "where the global configuration is served"),
     S("address", CONF_TEXT, "127.0.0.1", "host name or address of this distributor"),
@@ -49,6 +51,7 @@ int authority_conf_read(const char *path, struct authority_conf *out, struct dia
     if (rc != 0)
         return rc;
     const struct conf_section *s = conf_find(&k, "authority", "");
+    out->user = command_text(out->a, &k, "authority", "user");
     out->instance = command_text(out->a, &k, "authority", "instance");
     out->listen = command_text(out->a, &k, "authority", "listen");
     out->address = command_text(out->a, &k, "authority", "address");

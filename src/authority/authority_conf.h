@@ -9,6 +9,7 @@
 struct authority_conf {
     struct arena *a;
     char dir[1024];
+    const char *user; /* NULL: none */
     const char *instance;
     const char *listen;  /* host:port of the distributor */
     const char *address; /* host that clients reach it by: the `source` of the shared parameters */

@@ -265,7 +265,7 @@ int distributor_run(struct group_self *self, const char *config_path)
     t->loop = group_loop(self);
     t->server = http_server_new(t->loop, group_listen_fd(self, "http"), NULL, &limits, &handler, t);
     /* Here the process narrows itself: it serves memory, and needs no files. */
-    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0) {
+    if (sandbox_enter(SANDBOX_SERVER, NULL, &d) != 0) {
         report_diag(REPORT_ERROR, "sandbox", NULL, &d);
         return EXIT_COULD_NOT;
     }

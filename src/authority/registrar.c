@@ -9,6 +9,7 @@
 #include "proc/certfile.h"
 #include "proc/fs.h"
 #include "proc/report.h"
+#include "proc/sandbox.h"
 #include "wire/json.h"
 
 #include <dirent.h>
@@ -206,7 +207,8 @@ static int replay(void *ctx, const struct journal_record *rec)
 
 static int open_state(struct registrar *r, const char *config_path, struct diag *d)
 {
-    char path[1200];
+    char path[1200], public[1200];
+    const char *dirs[] = {path, public, NULL};
     int rc = authority_conf_read(config_path, &r->conf, d);
     if (rc != 0)
         return rc;
@@ -218,8 +220,12 @@ static int open_state(struct registrar *r, const char *config_path, struct diag 
     if (r->state == NULL)
         return diag_set(d, ERR_NOMEM, "no memory for the state");
     snprintf(path, sizeof path, "%s/journal", r->conf.dir);
+    snprintf(public, sizeof public, "%s/public", r->conf.dir);
     rc = journal_open(path, NULL, &r->journal, d);
-    return rc != 0 ? rc : journal_scan(r->journal, 0, replay, r, d);
+    rc = rc != 0 ? rc : journal_scan(r->journal, 0, replay, r, d);
+    rc = rc != 0 ? rc : fs_mkdirs(public, 0755, d);
+    /* Here the process narrows itself: from now on journal and published files, no network. */
+    return rc != 0 ? rc : sandbox_enter(SANDBOX_LOG, dirs, d);
 }
 
 static void on_worker_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)

@@ -91,6 +91,8 @@ static const char *pragmas(enum db_mode mode)
         break;
     }
     return "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+           /* a process that is confined makes no files elsewhere */
+           "PRAGMA temp_store=MEMORY;"
            "PRAGMA mmap_size=1073741824; PRAGMA cache_size=-4096";
 }
 

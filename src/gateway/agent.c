@@ -9,7 +9,6 @@
 #include "gateway/ocspclient.h"
 #include "gateway/snapshot.h"
 #include "gateway/stampclient.h"
-#include "keys/keystore.h"
 #include "proc/fs.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
@@ -23,14 +22,12 @@
 #define IMAGE_MAX (256u << 20)
 #define ADDRESSES_MAX (4u << 20)
 #define PARTS_MAX 100
-#define TEXT_MAX (4u << 20)
 
 struct agent {
     struct group_self *self;
     struct loop *loop;
-    const char *config_path;
-    struct conffile file;
-    struct buf text; /* of the configuration, with files inlined when it was read */
+    char dir[2048];
+    struct conffile file; /* with the files that it names, as they were when it was read */
     struct confclient *conf;
     struct ocspclient *ocsp;
     struct ipc *peer[PEERS_MAX]; /* workers 0…15, log */
@@ -171,7 +168,7 @@ static void publish(struct agent *a)
     int rc = mem == NULL ? diag_set(&d, ERR_NOMEM, "no memory for a snapshot") : 0;
     if (rc == 0) {
         resolve_all(a, &addresses);
-        part[n++] = (struct snapshot_part){SNAPSHOT_SERVERCONF, 0, buf_view(&a->text)};
+        part[n++] = (struct snapshot_part){SNAPSHOT_SERVERCONF, 0, buf_view(&a->file.text)};
         part[n++] = (struct snapshot_part){SNAPSHOT_GLOBALCONF, 0, buf_view(&a->image)};
         part[n++] = (struct snapshot_part){SNAPSHOT_ADDRESSES, 0, buf_view(&addresses)};
         n += add_ocsp(a, mem, part + n);
@@ -220,7 +217,7 @@ static void round_now(void *ctx)
     struct agent *a = ctx;
     struct diag d = {0};
     a->timer = NULL;
-    int rc = confclient_round(a->conf, loop_wall_ms(a->loop), &d);
+    int rc = confclient_round(a->conf, a->file.anchor, loop_wall_ms(a->loop), &d);
     if (rc != 0) {
         advice_to_diag(&d);
         report_diag(a->fetched ? REPORT_WARN : REPORT_INFO, "globalconf", NULL, &d);
@@ -299,15 +296,6 @@ static void on_peer(void *ctx, const char *name, int fd)
     send_snapshot(a, a->peer[i]);
 }
 
-/* The configuration file with the files that it names, as they are now. */
-static int read_config(const struct agent *a, struct conffile *file, struct buf *text,
-                       struct diag *d)
-{
-    buf_init(text, TEXT_MAX);
-    int rc = conffile_read(a->config_path, file, d);
-    return rc != 0 ? rc : conffile_inline(file, text, d);
-}
-
 static bool same_keys(const struct serverconf *a, const struct serverconf *b)
 {
     bool same = a->n_keys == b->n_keys;
@@ -319,64 +307,37 @@ static bool same_keys(const struct serverconf *a, const struct serverconf *b)
     return same;
 }
 
-/* A key process that could not start with these keys would take the gateway down with it. */
-static int check_keys(const struct serverconf *c, struct diag *d)
-{
-    char dir[2048], name[128];
-    snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(c->dir));
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < c->n_keys; i++) {
-        if (c->keys[i].cert.n == 0)
-            continue;
-        struct cert *cert = cert_parse(c->keys[i].cert, d);
-        rc = cert == NULL ? ERR_INCORRECT_CERTIFICATE : 0;
-        if (rc == 0 && !slice_cstr(c->keys[i].name, name, sizeof name))
-            rc = diag_set(d, ERR_KEY_NOT_FOUND, "a key's name is too long");
-        rc = rc != 0 ? rc : keystore_check(dir, name, cert->key, d);
-        cert_free(cert);
-    }
-    return rc;
-}
-
 /* The key process holds keys and certificates of its start: with other ones all start anew. */
-static void take_config(struct agent *a, struct conffile *next, struct buf *text)
+static void take_config(struct agent *a, const struct conffile *next)
 {
     bool same = same_keys(&a->file.conf, &next->conf);
     conffile_free(&a->file);
-    buf_free(&a->text);
     a->file = *next;
-    a->text = *text;
     if (!same)
         group_tell(a->self, "key", SLICE_LIT("restart"));
 }
 
-/* "reload": the configuration file again; a wrong one changes nothing. "refresh": a round now, with
- * OCSP responses fetched anew. */
+/* "reload" with a configuration that the parent has read and checked, since this process may not;
+ * "refresh": a round now, with OCSP responses fetched anew. */
 static void on_command(void *ctx, uint64_t id, struct slice command)
 {
     struct agent *a = ctx;
     struct conffile next;
-    struct buf next_text;
     struct diag d = {0};
-    if (slice_eq_str(command, "reload")) {
-        int rc = read_config(a, &next, &next_text, &d);
-        if (rc == 0 && !same_keys(&a->file.conf, &next.conf))
-            rc = check_keys(&next.conf, &d);
-        if (rc != 0) {
-            char text[800];
-            diag_print(&d, text, sizeof text - 1);
-            strcat(text, "\n");
+    struct slice word, packed = command;
+    slice_next(&packed, '\n', &word);
+    if (slice_eq_str(word, "reload") && packed.p != NULL) {
+        if (conffile_unpack(packed, &next, &d) != 0) {
             conffile_free(&next);
-            buf_free(&next_text);
             report_diag(REPORT_ERROR, "reload", NULL, &d);
-            group_answer(a->self, id, EXIT_NO, slice_str(text));
+            group_answer(a->self, id, EXIT_NO, slice_str(d.text));
             return;
         }
-        take_config(a, &next, &next_text);
+        take_config(a, &next);
     } else if (slice_eq_str(command, "refresh")) {
         ocspclient_refresh(a->ocsp);
     } else {
-        group_answer(a->self, id, EXIT_USE, SLICE_LIT("refresh or reload"));
+        group_answer(a->self, id, EXIT_USE, SLICE_LIT("refresh\n"));
         return;
     }
     loop_timer_cancel(a->timer);
@@ -390,31 +351,47 @@ static void on_stop(void *ctx)
     loop_stop(a->loop);
 }
 
-static int prepare(struct agent *a, struct diag *d)
+static int read_config(struct agent *a, const char *config_path, struct diag *d)
 {
-    char folder[2200], ocsp[2200], anchor[2048], federations[1024];
-    int rc = read_config(a, &a->file, &a->text, d);
+    struct conffile at;
+    struct buf packed;
+    buf_init(&packed, IPC_BODY_MAX);
+    int rc = conffile_read(config_path, &at, d);
+    snprintf(a->dir, sizeof a->dir, "%.*s", SLICE_ARG(at.conf.dir));
+    conffile_free(&at);
+    rc = rc != 0 ? rc : conffile_pack(config_path, &packed, d);
+    rc = rc != 0 ? rc : conffile_unpack(buf_view(&packed), &a->file, d);
+    buf_free(&packed);
+    return rc;
+}
+
+/* All that needs other files than its own two folders; then the process narrows itself. */
+static int prepare(struct agent *a, const char *config_path, struct diag *d)
+{
+    char folder[2200], ocsp[2200], federations[1024];
+    const char *dirs[] = {folder, ocsp, NULL};
+    int rc = read_config(a, config_path, d);
     if (rc != 0)
         return rc;
-    snprintf(folder, sizeof folder, "%.*s/globalconf", SLICE_ARG(a->file.conf.dir));
-    snprintf(ocsp, sizeof ocsp, "%.*s/ocsp", SLICE_ARG(a->file.conf.dir));
+    snprintf(folder, sizeof folder, "%s/globalconf", a->dir);
+    snprintf(ocsp, sizeof ocsp, "%s/ocsp", a->dir);
     snprintf(federations, sizeof federations, "%.*s", SLICE_ARG(a->file.conf.federations));
-    snprintf(anchor, sizeof anchor, "%.*s", SLICE_ARG(a->file.conf.anchor));
     rc = fs_mkdirs(folder, 0755, d);
     rc = rc != 0 ? rc : fs_mkdirs(ocsp, 0755, d);
-    a->conf = confclient_new(anchor, folder, federations);
+    a->conf = confclient_new(folder, federations);
     a->ocsp = ocspclient_new(ocsp);
     a->stamp = malloc(sizeof *a->stamp);
     if (rc == 0 && (a->conf == NULL || a->ocsp == NULL || a->stamp == NULL))
         rc = diag_set(d, ERR_NOMEM, "no memory for the agent");
-    return rc;
+    /* Here: from now on configuration and OCSP responses, TCP outwards. */
+    return rc != 0 ? rc : sandbox_enter(SANDBOX_AGENT, dirs, d);
 }
 
 int agent_run(struct group_self *self, const char *config_path)
 {
     static const struct group_events events = {
         .on_peer = on_peer, .on_command = on_command, .on_stop = on_stop};
-    struct agent a = {.self = self, .loop = group_loop(self), .config_path = config_path};
+    struct agent a = {.self = self, .loop = group_loop(self)};
     struct diag d = {0};
     a.snapshot_fd = -1;
     a.retry_ms = FIRST_RETRY_MS;
@@ -422,16 +399,8 @@ int agent_run(struct group_self *self, const char *config_path)
     a.generation = (uint64_t)loop_mono_ms(a.loop);
     buf_init(&a.image, IMAGE_MAX);
     buf_init(&a.record, IPC_BODY_MAX);
-    if (prepare(&a, &d) != 0) {
+    if (prepare(&a, config_path, &d) != 0) {
         report_diag(REPORT_ERROR, "start", NULL, &d);
-        return EXIT_COULD_NOT;
-    }
-    char dir[2048];
-    snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(a.file.conf.dir));
-    const char *dirs[] = {dir, NULL};
-    /* Here the process narrows itself: from now on files below its folder, TCP outwards. */
-    if (sandbox_enter(SANDBOX_AGENT, dirs, &d) != 0) {
-        report_diag(REPORT_ERROR, "sandbox", NULL, &d);
         return EXIT_COULD_NOT;
     }
     /* What an earlier run stored serves until the first round is through. */
@@ -449,7 +418,6 @@ int agent_run(struct group_self *self, const char *config_path)
     confclient_free(a.conf);
     ocspclient_free(a.ocsp);
     conffile_free(&a.file);
-    buf_free(&a.text);
     free(a.stamp);
     if (a.snapshot_fd >= 0)
         close(a.snapshot_fd);

@@ -19,7 +19,7 @@
 #define GOOD_MAX 64
 
 struct confclient {
-    char anchor[2048], folder[2048], federations[1024];
+    char folder[2048], federations[1024];
     char last[2048];              /* own instance's location that worked, with its version */
     struct digest good[GOOD_MAX]; /* parts that were parsed and found good, the oldest replaced */
     size_t n_good;
@@ -44,13 +44,11 @@ struct round {
     size_t n;
 };
 
-struct confclient *confclient_new(const char *anchor_path, const char *folder,
-                                  const char *federations)
+struct confclient *confclient_new(const char *folder, const char *federations)
 {
     struct confclient *c = calloc(1, sizeof *c);
     if (c == NULL)
         return NULL;
-    snprintf(c->anchor, sizeof c->anchor, "%s", anchor_path);
     snprintf(c->folder, sizeof c->folder, "%s", folder);
     snprintf(c->federations, sizeof c->federations, "%s", federations);
     c->changed = true;
@@ -384,21 +382,20 @@ static void federated(struct round *own, struct diag *d)
     }
 }
 
-int confclient_round(struct confclient *c, int64_t now_ms, struct diag *d)
+int confclient_round(struct confclient *c, struct slice text, int64_t now_ms, struct diag *d)
 {
     struct arena *a = arena_new(ARENA_MAX);
     struct round *r = a == NULL ? NULL : arena_zalloc(a, sizeof *r);
     struct params_anchor anchor = {0};
     struct digest directories;
-    struct buf text;
-    buf_init(&text, 1u << 20);
     int rc = r == NULL || (r->directories = digest_ctx_new()) == NULL
                  ? diag_set(d, ERR_NOMEM, "no memory for a configuration round")
                  : 0;
-    if (rc == 0 && fs_read(c->anchor, &text, d) != 0)
-        rc = diag_set(d, ERR_ANCHOR_NOT_FOUND, "the configuration anchor %s cannot be read",
-                      c->anchor);
-    rc = rc != 0 ? rc : params_anchor_parse(a, buf_view(&text), &anchor, d);
+    if (rc == 0 && text.n == 0)
+        rc = diag_set(d, ERR_ANCHOR_NOT_FOUND,
+                      "there was no configuration anchor when the configuration was read: put it "
+                      "where anchor = says, then reload");
+    rc = rc != 0 ? rc : params_anchor_parse(a, text, &anchor, d);
     if (rc == 0) {
         r->c = c;
         r->a = a;
@@ -415,7 +412,6 @@ int confclient_round(struct confclient *c, int64_t now_ms, struct diag *d)
     }
     if (r != NULL)
         digest_ctx_free(r->directories);
-    buf_free(&text);
     arena_free(a);
     return rc;
 }

@@ -15,12 +15,13 @@
 
 struct confclient;
 /* folder: where it is kept, e.g. "<dir>/globalconf". federations: "none", "all" or comma list. */
-struct confclient *confclient_new(const char *anchor_path, const char *folder,
-                                  const char *federations);
+struct confclient *confclient_new(const char *folder, const char *federations);
 void confclient_free(struct confclient *c);
 
-/* One round: own instance, then allowed federated ones (their failures are only reported). */
-int confclient_round(struct confclient *c, int64_t now_ms, struct diag *d) MUST_USE;
+/* anchor: the configuration anchor's bytes. One round: own instance, then allowed federated ones
+ * (their failures are only reported). */
+int confclient_round(struct confclient *c, struct slice anchor, int64_t now_ms,
+                     struct diag *d) MUST_USE;
 /* Has what is on disk perhaps changed since confclient_image last made an image of it? */
 bool confclient_changed(const struct confclient *c);
 /* Compiles what is on disk into an image (xroad/globalconf.h). */

@@ -1,4 +1,5 @@
 #include "gateway/conffile.h"
+#include "base/cursor.h"
 #include "base/err.h"
 #include "proc/fs.h"
 
@@ -7,6 +8,7 @@
 
 #define CONF_ARENA (16u << 20)
 #define FILE_MAX (1u << 20)
+#define PACK_TEXT_MAX (4u << 20)
 
 /* Absolute, or below the configuration file's folder. */
 static void path_of(const struct conffile *c, struct slice name, char *out, size_t cap)
@@ -83,4 +85,43 @@ int conffile_inline(const struct conffile *c, struct buf *out, struct diag *d)
         rc = diag_set(d, ERR_TOO_LARGE, "the files of the configuration are too large");
     arena_free(once.a);
     return rc;
+}
+
+int conffile_pack(const char *path, struct buf *out, struct diag *d)
+{
+    struct conffile c;
+    struct buf text;
+    char anchor_path[2048];
+    struct slice anchor = SLICE_NONE;
+    buf_init(&text, PACK_TEXT_MAX);
+    int rc = conffile_read(path, &c, d);
+    rc = rc != 0 ? rc : conffile_inline(&c, &text, d);
+    if (rc == 0 && slice_cstr(c.conf.anchor, anchor_path, sizeof anchor_path)) {
+        rc = load(&c, anchor_path, &anchor, d);
+        rc = rc == ERR_NOT_FOUND ? 0 : rc;
+    }
+    if (rc == 0) {
+        wr_var(out, buf_view(&text));
+        wr_var(out, anchor);
+        if (out->failed)
+            rc = diag_set(d, ERR_TOO_LARGE, "the configuration is too large");
+    }
+    buf_free(&text);
+    conffile_free(&c);
+    return rc;
+}
+
+int conffile_unpack(struct slice packed, struct conffile *out, struct diag *d)
+{
+    struct rd r = rd_of(packed);
+    memset(out, 0, sizeof *out);
+    buf_init(&out->text, PACK_TEXT_MAX);
+    out->a = arena_new(CONF_ARENA);
+    if (out->a == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the configuration");
+    buf_slice(&out->text, rd_var(&r, PACK_TEXT_MAX));
+    out->anchor = arena_dup(out->a, rd_var(&r, PACK_TEXT_MAX));
+    if (r.bad || out->text.failed)
+        return diag_set(d, ERR_CORRUPT, "a configuration was handed over incomplete");
+    return serverconf_parse(out->a, buf_view(&out->text), NULL, NULL, &out->conf, d);
 }

@@ -5,6 +5,7 @@
 #include "gateway/conffile.h"
 #include "gateway/mlog.h"
 #include "gateway/worker.h"
+#include "keys/keystore.h"
 #include "keys/signer.h"
 #include "proc/command.h"
 #include "proc/group.h"
@@ -66,11 +67,44 @@ static int listeners(const struct serverconf *c, struct group_listen *out, size_
     return 0;
 }
 
+/* A key process that could not start with these keys would take the gateway down with it. */
+static int check_keys(const struct serverconf *c, struct diag *d)
+{
+    char dir[2048], name[128];
+    snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(c->dir));
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < c->n_keys; i++) {
+        if (c->keys[i].cert.n == 0)
+            continue;
+        struct cert *cert = cert_parse(c->keys[i].cert, d);
+        rc = cert == NULL ? ERR_INCORRECT_CERTIFICATE : 0;
+        if (rc == 0 && !slice_cstr(c->keys[i].name, name, sizeof name))
+            rc = diag_set(d, ERR_KEY_NOT_FOUND, "a key's name is too long");
+        rc = rc != 0 ? rc : keystore_check(dir, name, cert->key, d);
+        cert_free(cert);
+    }
+    return rc;
+}
+
+static int read_again(const char *config, struct buf *out, struct diag *d)
+{
+    struct conffile file;
+    int rc = conffile_read(config, &file, d);
+    rc = rc != 0 ? rc : check_keys(&file.conf, d);
+    conffile_free(&file);
+    return rc != 0 ? rc : conffile_pack(config, out, d);
+}
+
 static int run(const char *config, const char *child)
 {
     struct group_child children[] = {
         {.name = "key", .count = 1, .run = key_run},
-        {.name = "agent", .count = 1, .alone = true, .peers = {"log"}, .run = agent_run},
+        {.name = "agent",
+         .count = 1,
+         .alone = true,
+         .reads_config = true,
+         .peers = {"log"},
+         .run = agent_run},
         {.name = "log", .count = 1, .run = mlog_run},
         {.name = "worker",
          .count = 2,
@@ -86,7 +120,8 @@ static int run(const char *config, const char *child)
                               .children = children,
                               .n = ARRAY_LEN(children),
                               .listens = listens,
-                              .config_path = config};
+                              .config_path = config,
+                              .on_reload = read_again};
     if (child != NULL)
         return group_run_child(&spec, child);
     int rc = conffile_read(config, &file, &d);
@@ -95,9 +130,11 @@ static int run(const char *config, const char *child)
         conffile_free(&file);
         return command_fail("gateway", &d, EXIT_COULD_NOT);
     }
-    char dir[2048];
+    char dir[2048], user[64];
     snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(file.conf.dir));
+    snprintf(user, sizeof user, "%.*s", SLICE_ARG(file.conf.user));
     spec.dir = dir;
+    spec.user = user[0] != 0 ? user : NULL;
     children[3].count = file.conf.workers;
     int code = group_run(&spec);
     conffile_free(&file);

@@ -40,7 +40,7 @@ struct slots {
 struct mlog {
     struct group_self *self;
     struct loop *loop;
-    char dir[2048];
+    char dir[2100]; /* of the journal; large bodies are spooled there, too */
     struct journal *journal;
     struct snapshot *snap;
     struct ipc *worker[WORKERS_MAX];
@@ -364,17 +364,15 @@ static void on_stop(void *ctx)
 static int open_log(struct mlog *m, const char *config_path, struct diag *d)
 {
     struct conffile c;
-    char path[2100];
     uint64_t seq;
     int rc = conffile_read(config_path, &c, d);
     if (rc != 0)
         return rc;
-    snprintf(m->dir, sizeof m->dir, "%.*s", SLICE_ARG(c.conf.dir));
+    snprintf(m->dir, sizeof m->dir, "%.*s/" MLOG_FOLDER, SLICE_ARG(c.conf.dir));
     struct buf server;
     buf_init(&server, 1024);
     id_server_short(&server, &c.conf.server);
-    snprintf(path, sizeof path, "%s/" MLOG_FOLDER, m->dir);
-    rc = journal_open(path, NULL, &m->journal, d);
+    rc = journal_open(m->dir, NULL, &m->journal, d);
     rc = rc != 0 ? rc
                  : journal_append(m->journal, RECORD_OPEN, 0, loop_wall_ms(m->loop), SLICE_NONE,
                                   buf_view(&server), &seq, d);
@@ -409,7 +407,7 @@ int mlog_run(struct group_self *self, const char *config_path)
         report_diag(REPORT_ERROR, "log", NULL, &d);
         return EXIT_COULD_NOT;
     }
-    /* Here the process narrows itself: from now on only its own folder, no network. */
+    /* Here the process narrows itself: from now on only the journal's folder, no network. */
     const char *dirs[] = {m->dir, NULL};
     if (sandbox_enter(SANDBOX_LOG, dirs, &d) != 0) {
         report_diag(REPORT_ERROR, "sandbox", NULL, &d);

@@ -15,6 +15,8 @@ const struct conf_rule serverconf_rules[] = {
     S("gateway", "server", CONF_TEXT, false, NULL,
       "this security server: INSTANCE/CLASS/CODE/SERVER"),
     S("gateway", "dir", CONF_TEXT, false, ".", "folder of keys, certificates and the message log"),
+    S("gateway", "user", CONF_TEXT, false, NULL,
+      "the user that all processes but the parent run as when started as root; else unchanged"),
     S("gateway", "anchor", CONF_TEXT, false, "anchor.xml", "the configuration anchor's file"),
     S("gateway", "http", CONF_TEXT, false, "127.0.0.1:8080",
       "where information systems connect by HTTP"),
@@ -145,6 +147,7 @@ static int read_gateway(struct builder *b)
     o->owner = (struct id_client){o->server.instance, o->server.member_class, o->server.member_code,
                                   SLICE_NONE};
     o->dir = conf_text(c, s, "dir");
+    o->user = conf_text(c, s, "user");
     o->anchor = conf_text(c, s, "anchor");
     o->http = conf_text(c, s, "http");
     o->https = conf_text(c, s, "https");

@@ -87,6 +87,7 @@ struct serverconf_key {
 struct serverconf {
     struct id_server server;
     struct id_client owner;
+    struct slice user; /* empty: none */
     struct slice dir, anchor;
     struct slice http, https, peer, ocsp; /* host:port; https may be empty */
     uint16_t peer_port, ocsp_port;        /* where other servers listen */

@@ -299,10 +299,20 @@ static void raise_descriptors(void)
                strerror(errno));
 }
 
+/* Only root can become another, and must not do so by mistake. */
+static int choose_user(struct group *g, struct diag *d)
+{
+    if (g->spec->user == NULL || geteuid() != 0)
+        return 0;
+    g->as_user = true;
+    return user_find(g->spec->user, &g->user, d);
+}
+
 static int prepare(struct group *g, struct diag *d)
 {
     char path[PATH_MAX];
     int err = take_children(g, d);
+    err = err != 0 ? err : choose_user(g, d);
     err = err != 0 ? err : fs_mkdirs(g->spec->dir, 0700, d);
     err = err != 0 ? err : lock_pid(g, d);
     err = err != 0 ? err : group_start_bind(g, d);

@@ -8,7 +8,8 @@
  *     status             {"role","ready","since_ms","time_ms","children":[{"name","pid","restarts"}]},
  *                        time_ms: what its clock says now
  *     stop               the answer comes before the end
- *     reload             passed to every child as "reload"; the answers together, the worst code
+ *     reload             passed to every child as "reload"; the answers together, the worst code.
+ *                        What the spec's on_reload says no to reaches no child.
  *     <child> <words>    passed to that child; without an index the first of several
  *     anything else      spec's on_command
  *
@@ -31,9 +32,10 @@
 struct group_self; /* what a child knows of itself */
 
 struct group_child {
-    const char *name; /* "worker", "key", "log", "agent" */
-    int count;        /* instances */
-    bool alone;       /* may die and be restarted alone; else the group restarts */
+    const char *name;  /* "worker", "key", "log", "agent" */
+    int count;         /* instances */
+    bool alone;        /* may die and be restarted alone; else the group restarts */
+    bool reads_config; /* gets what on_reload read with "reload" */
     /* Names of children it has lines to (each pair named once, on either side). "key!" a second,
      * blocking line. */
     const char *peers[GROUP_PEERS_MAX];
@@ -55,6 +57,12 @@ struct group_spec {
     size_t n_listens;
     const char *dir; /* the role's folder: control.sock, pid */
     const char *config_path;
+    /* The user that children run as when the parent is root; it keeps what it has bound and opened.
+     * NULL: the parent's. */
+    const char *user;
+    /* Reads the configuration for children that may open no files: it comes to them as "reload", a
+     * line feed and these bytes. NULL: nothing is read. */
+    int (*on_reload)(const char *config_path, struct buf *out, struct diag *d);
     /* A command of the control socket that names no child ("status" is built in); NULL: none.
      * Writes the answer. */
     int (*on_command)(struct slice command, struct buf *answer);

@@ -78,7 +78,18 @@ static void forward(struct group *g, uint64_t client, struct group_inst *k, stru
         add(p, k, EXIT_COULD_NOT, SLICE_LIT("the child is not running\n"));
 }
 
-static void reload(struct group *g, uint64_t client)
+static void refuse_reload(struct group *g, uint64_t client, const struct diag *d)
+{
+    char text[sizeof *d + 2];
+    diag_print(d, text, sizeof text - 1);
+    strcat(text, "\n");
+    report_diag(REPORT_ERROR, "reload", NULL, d);
+    if (client != 0)
+        refuse(g, client, EXIT_NO, text);
+}
+
+/* Before any child hears of it the parent reads what they may not. */
+static void reload_with(struct group *g, uint64_t client, struct slice with_config)
 {
     struct group_pending *p = pending_new(g, client);
     if (p == NULL) {
@@ -87,10 +98,26 @@ static void reload(struct group *g, uint64_t client)
     }
     p->several = true;
     for (size_t i = 0; i < g->n; i++)
-        if (pass(&g->inst[i], p->id, SLICE_LIT("reload")))
+        if (pass(&g->inst[i], p->id,
+                 g->inst[i].entry->reads_config ? with_config : SLICE_LIT("reload")))
             p->waiting |= 1u << i;
     if (p->waiting == 0)
         finish(p);
+}
+
+static void reload(struct group *g, uint64_t client)
+{
+    struct buf content;
+    struct diag d = {0};
+    buf_init(&content, IPC_BODY_MAX);
+    buf_str(&content, "reload");
+    if (g->spec->on_reload != NULL)
+        buf_byte(&content, '\n');
+    if (g->spec->on_reload != NULL && g->spec->on_reload(g->spec->config_path, &content, &d) != 0)
+        refuse_reload(g, client, &d);
+    else
+        reload_with(g, client, buf_view(&content));
+    buf_free(&content);
 }
 
 void group_command_reload(struct group *g)

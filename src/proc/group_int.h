@@ -5,6 +5,7 @@
 
 #include "proc/group.h"
 #include "proc/group_line.h"
+#include "proc/user.h"
 
 #include <sys/types.h>
 
@@ -68,6 +69,8 @@ struct group {
     bool ready_told;
     int exit_code;
     int pid_fd;
+    bool as_user; /* children run as this one */
+    struct user user;
 };
 
 /* --- group_start.c --- */

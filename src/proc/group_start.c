@@ -72,8 +72,10 @@ static void exec_child(const struct group_inst *k, int fd, pid_t parent)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) /* it died before the line above */
+    if (k->group->as_user && !user_become(&k->group->user))
+        _exit(EXIT_FAILURE);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* after that, which would undo it */
+    if (getppid() != parent)          /* it died before the line above */
         _exit(EXIT_FAILURE);
     int null = open("/dev/null", O_RDONLY);
     if (null >= 0)

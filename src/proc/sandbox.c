@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <openssl/ssl.h>
 #include <seccomp.h>
@@ -124,7 +125,8 @@ static const char *const everybody[] = {
 /* fstat of a C library is newfstatat; on paths it tells no content. */
 static const char *const stats[] = {"newfstatat", "statx"};
 
-static const char *const network[] = {"connect", "accept", "accept4"};
+static const char *const serving[] = {"accept", "accept4"};
+static const char *const calling[] = {"connect"};
 
 static const char *const files[] = {
     "open",
@@ -161,6 +163,7 @@ static const char *const files[] = {
     "msync",
     "flock",
     "umask",
+    "fchown",
     "utimensat",
     "copy_file_range",
     "sync_file_range",
@@ -168,44 +171,55 @@ static const char *const files[] = {
     "sendfile",
 };
 
+/* Who is who, as bits of the tables below. */
+#define WORKER (1u << SANDBOX_WORKER)
+#define SERVER (1u << SANDBOX_SERVER)
+#define KEY (1u << SANDBOX_KEY)
+#define LOG (1u << SANDBOX_LOG)
+#define AGENT (1u << SANDBOX_AGENT)
+#define DATABASE (1u << SANDBOX_DATABASE)
+#define WITH_FILES (LOG | AGENT | DATABASE)
+#define EVERYBODY (WORKER | SERVER | KEY | WITH_FILES)
+
 /* A group of calls and who has it. */
 static const struct {
     const char *const *calls;
     size_t n;
-    bool worker, key, log, agent;
+    unsigned who;
 } groups[] = {
-    {everybody, ARRAY_LEN(everybody), true, true, true, true},
-    {stats, ARRAY_LEN(stats), true, true, true, true},
-    {network, ARRAY_LEN(network), true, false, false, true},
-    {files, ARRAY_LEN(files), false, false, true, true},
+    {everybody, ARRAY_LEN(everybody), EVERYBODY},
+    {stats, ARRAY_LEN(stats), EVERYBODY},
+    {serving, ARRAY_LEN(serving), WORKER | SERVER | DATABASE},
+    {calling, ARRAY_LEN(calling), WORKER | AGENT},
+    {files, ARRAY_LEN(files), WITH_FILES},
 };
 
 /* Sockets, by family and type; a UNIX socket or any other kind is nobody's. */
 static const struct {
     int family, type;
-    bool worker, agent;
+    unsigned who;
 } sockets[] = {
-    {AF_INET, SOCK_STREAM, true, true},
-    {AF_INET6, SOCK_STREAM, true, true},
-    {AF_INET, SOCK_DGRAM, false, true}, /* name lookups */
-    {AF_INET6, SOCK_DGRAM, false, true},
+    {AF_INET, SOCK_STREAM, WORKER | AGENT},
+    {AF_INET6, SOCK_STREAM, WORKER | AGENT},
+    {AF_INET, SOCK_DGRAM, AGENT}, /* name lookups */
+    {AF_INET6, SOCK_DGRAM, AGENT},
+};
+
+/* What may be read outside of the given folders, where it exists. Folders, since what resolves
+ * names is replaced while we run; what is secret there is guarded by its owner. */
+static const struct {
+    const char *path;
+    unsigned who;
+} readable[] = {
+    {"/etc", AGENT},                 /* hosts, resolv.conf, nsswitch.conf */
+    {"/run/systemd/resolve", AGENT}, /* where resolv.conf may lead */
+    {"/run/resolvconf", AGENT},
+    {"/run/NetworkManager", AGENT},
+    {"/usr/lib", AGENT}, /* the C library's modules for them */
+    {"/lib", AGENT},
 };
 
 static const unsigned long ioctls[] = {FIONBIO, FIONREAD, FIOCLEX, FIONCLEX, TCGETS};
-
-static bool has(enum sandbox_kind kind, size_t group)
-{
-    switch (kind) {
-    case SANDBOX_WORKER:
-        return groups[group].worker;
-    case SANDBOX_KEY:
-        return groups[group].key;
-    case SANDBOX_LOG:
-        return groups[group].log;
-    default:
-        return groups[group].agent;
-    }
-}
 
 /* --- seccomp --- */
 
@@ -225,14 +239,12 @@ static int allow_sockets(scmp_filter_ctx f, enum sandbox_kind kind)
 {
     int r = 0;
     for (size_t i = 0; i < ARRAY_LEN(sockets) && r == 0; i++) {
-        bool mine = (kind == SANDBOX_WORKER && sockets[i].worker) ||
-                    (kind == SANDBOX_AGENT && sockets[i].agent);
         struct scmp_arg_cmp family = argument_is(0, (uint64_t)sockets[i].family);
         struct scmp_arg_cmp type = {.arg = 1,
                                     .op = SCMP_CMP_MASKED_EQ,
                                     .datum_a = ~(uint64_t)(SOCK_NONBLOCK | SOCK_CLOEXEC),
                                     .datum_b = (uint64_t)sockets[i].type};
-        if (mine)
+        if ((sockets[i].who & 1u << kind) != 0)
             r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, family, type);
     }
     return r;
@@ -258,7 +270,7 @@ static int enter_seccomp(enum sandbox_kind kind, struct diag *d)
         return diag_set(d, ERR_NOMEM, "no memory for the seccomp list");
     int r = 0;
     for (size_t g = 0; g < ARRAY_LEN(groups); g++)
-        for (size_t i = 0; i < groups[g].n && r == 0 && has(kind, g); i++)
+        for (size_t i = 0; i < groups[g].n && r == 0 && (groups[g].who & 1u << kind) != 0; i++)
             r = allow(f, groups[g].calls[i]);
     if (r == 0)
         r = allow_with_arguments(f);
@@ -308,27 +320,59 @@ static int add_folder(int rules, const char *path, uint64_t rights, struct diag 
                : diag_set(d, ERR_DENIED, "Landlock refuses the folder %s: %s", path, strerror(e));
 }
 
-static int enter_landlock(enum sandbox_kind kind, const char *const *write_dirs, struct diag *d)
+static int add_folders(int rules, enum sandbox_kind kind, const char *const *dirs, uint64_t all,
+                       struct diag *d)
+{
+    int err = 0;
+    for (size_t i = 0; dirs != NULL && dirs[i] != NULL && err == 0; i++)
+        err = add_folder(rules, dirs[i], all, d);
+    for (size_t i = 0; i < ARRAY_LEN(readable) && err == 0; i++)
+        if ((readable[i].who & 1u << kind) != 0 && access(readable[i].path, F_OK) == 0)
+            err = add_folder(rules, readable[i].path, LANDLOCK_ACCESS_FS_READ_FILE, d);
+    return err;
+}
+
+static int enter_landlock(enum sandbox_kind kind, const char *const *dirs, struct diag *d)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1) {
         report(REPORT_INFO, "sandbox", "this kernel has no Landlock: going on without");
         return 0;
     }
-    uint64_t changes = CHANGES | (abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
-                       (abi >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0);
-    bool reads = kind == SANDBOX_LOG || kind == SANDBOX_AGENT;
-    struct landlock_ruleset_attr handled = {.handled_access_fs = reads ? changes : changes | READS};
+    uint64_t all = READS | CHANGES | (abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
+                   (abi >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0);
+    struct landlock_ruleset_attr handled = {.handled_access_fs = all};
     int rules = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0);
     if (rules < 0)
         return diag_set(d, ERR_DENIED, "Landlock refuses: %s", strerror(errno));
     int err = 0;
-    for (size_t i = 0; reads && write_dirs != NULL && write_dirs[i] != NULL && err == 0; i++)
-        err = add_folder(rules, write_dirs[i], changes, d);
+    if ((WITH_FILES & 1u << kind) != 0)
+        err = add_folders(rules, kind, dirs, all & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE, d);
     if (err == 0 && syscall(SYS_landlock_restrict_self, rules, 0) != 0)
         err = diag_set(d, ERR_DENIED, "Landlock refuses: %s", strerror(errno));
     close(rules);
     return err;
+}
+
+/* --- capabilities of whoever is root --- */
+
+static int give_up_capabilities(enum sandbox_kind kind, struct diag *d)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (geteuid() != 0)
+        return 0;
+    /* Folders of a role may belong to its operator. */
+    if ((WITH_FILES & 1u << kind) != 0)
+        data[0].effective = data[0].permitted = 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER;
+    if (syscall(SYS_capset, &head, data) == 0)
+        return 0;
+    if (errno == EPERM) { /* root of a container that has fewer: those are given up, too */
+        data[0].effective = data[0].permitted = 0;
+        if (syscall(SYS_capset, &head, data) == 0)
+            return 0;
+    }
+    return diag_set(d, ERR_DENIED, "the kernel refuses to take capabilities: %s", strerror(errno));
 }
 
 /* --- all of it --- */
@@ -352,7 +396,7 @@ int __lsan_is_turned_off(void)
 }
 #endif
 
-int sandbox_enter(enum sandbox_kind kind, const char *const *write_dirs, struct diag *d)
+int sandbox_enter(enum sandbox_kind kind, const char *const *dirs, struct diag *d)
 {
     const struct rlimit no_core = {0, 0};
     struct diag own;
@@ -365,7 +409,8 @@ int sandbox_enter(enum sandbox_kind kind, const char *const *write_dirs, struct 
         setrlimit(RLIMIT_CORE, &no_core); /* keys are not for the disk */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return diag_set(d, ERR_DENIED, "the kernel refuses no-new-privileges: %s", strerror(errno));
-    int err = enter_landlock(kind, write_dirs, d);
+    int err = give_up_capabilities(kind, d);
+    err = err != 0 ? err : enter_landlock(kind, dirs, d);
     if (err == 0)
         err = enter_seccomp(kind, d);
     if (err == 0)

@@ -10,13 +10,18 @@
 #include "base/diag.h"
 
 enum sandbox_kind {
-    SANDBOX_WORKER, /* TCP sockets to peers and providers; no files */
-    SANDBOX_KEY,    /* no network, no files after start */
-    SANDBOX_LOG,    /* reads files, writes below the given folders; no network */
-    SANDBOX_AGENT,  /* TCP out and name lookups; reads files, writes below the given folders */
+    SANDBOX_WORKER,   /* TCP sockets to peers and providers; no files */
+    SANDBOX_SERVER,   /* what was bound for it, no socket of its own; no files */
+    SANDBOX_KEY,      /* no network, no files after start */
+    SANDBOX_LOG,      /* files below the given folders; no network */
+    SANDBOX_AGENT,    /* TCP out and name lookups; files below the given folders, and what the C
+                         library reads to look up names */
+    SANDBOX_DATABASE, /* what was bound for it; files below the given folders */
 };
-/* write_dirs: NULL-ended folders that stay writable (LOG, AGENT); they must exist. ERR_DENIED when
- * the kernel has it and refuses. Once, and before any thread is made. */
-int sandbox_enter(enum sandbox_kind kind, const char *const *write_dirs, struct diag *d) MUST_USE;
+/* dirs: NULL-ended folders below which files may be read, written, made and removed (LOG, AGENT,
+ * DATABASE); they must exist. Whoever is root gives up all capabilities but, where there are
+ * folders, those for files. ERR_DENIED when the kernel has it and refuses. Once, and before any
+ * thread is made. */
+int sandbox_enter(enum sandbox_kind kind, const char *const *dirs, struct diag *d) MUST_USE;
 
 #endif

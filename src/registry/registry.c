@@ -125,6 +125,7 @@ static int run(const struct registry_conf *c, const char *config_path, const cha
                                     .listens = listens,
                                     .n_listens = ARRAY_LEN(listens),
                                     .dir = c->dir,
+                                    .user = c->user,
                                     .config_path = config_path};
     if (net_addr_parse(c->host, c->port, &listens[0].addr) != 0) {
         diag_set(&d, ERR_USAGE, "listen: %s is not a numeric address", c->host);

@@ -11,6 +11,8 @@ const struct conf_rule registry_conf_rules[] = {
     {"registry", "database", CONF_TEXT, false, NULL, "path of the SQLite file"},
     {"registry", "dir", CONF_TEXT, false, NULL,
      "folder of the control socket; the database's folder when absent"},
+    {"registry", "user", CONF_TEXT, false, NULL,
+     "the user that all processes but the parent run as when started as root; else unchanged"},
     {"registry", "people", CONF_NUMBER, false, "100000", "how many people init makes"},
     {"registry", "seed", CONF_NUMBER, false, "2026", "what init draws them from"},
     {"registry", "date", CONF_TEXT, false, "2026-01-01", "the day up to which they have lived"},
@@ -76,6 +78,8 @@ int registry_conf_parse(struct slice text, struct registry_conf *out, struct dia
     struct slice database = conf_text(&c, s, "database"), dir = conf_text(&c, s, "dir");
     if (database.n == 0)
         return diag_set(d, ERR_USAGE, "[registry] must say database = PATH");
+    struct slice user = conf_text(&c, s, "user");
+    out->user = user.n > 0 ? arena_cstr(out->a, user) : NULL;
     out->name = arena_cstr(out->a, conf_text(&c, s, "name"));
     out->database = arena_cstr(out->a, database);
     out->dir = dir.n > 0 ? arena_cstr(out->a, dir) : folder_of(out->a, database);

@@ -8,6 +8,7 @@
 struct registry_conf {
     struct arena *a; /* owns all text */
     const char *name, *host, *database, *dir;
+    const char *user; /* NULL: none */
     uint16_t port;
     int workers;
     struct census census;

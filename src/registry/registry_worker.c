@@ -3,10 +3,12 @@
 #include "base/opt.h"
 #include "net/http_server.h"
 #include "proc/report.h"
+#include "proc/sandbox.h"
 #include "registry/registry_api.h"
 #include "registry/registry_conf.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* A chunked body is read so far before the connection is cut; what is over REGISTRY_API_BODY_MAX is
  * dropped, and told. */
@@ -101,16 +103,32 @@ static void on_stop(void *ctx)
     http_server_stop(w->server, stopped, w);
 }
 
+/* From now on only the database's folder, no socket of its own. */
+static int narrow(const char *database, struct diag *d)
+{
+    char folder[2048];
+    const char *dirs[] = {folder, NULL};
+    const char *slash = strrchr(database, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : (int)(slash - database),
+             slash == NULL ? "." : database);
+    return sandbox_enter(SANDBOX_DATABASE, dirs, d);
+}
+
 static int open_api(struct worker *w, const char *config_path, struct diag *d)
 {
     struct registry_conf c;
-    struct people *p;
+    struct people *p = NULL;
     int rc = registry_conf_read(config_path, &c, d);
     if (rc == 0)
         rc = people_open(c.database, DB_WRITE, &p, d);
+    /* Here the process narrows itself. */
+    if (rc == 0)
+        rc = narrow(c.database, d);
     registry_conf_free(&c);
-    if (rc != 0)
+    if (rc != 0) {
+        people_close(p);
         return rc;
+    }
     w->api = registry_api_new(p, d);
     return w->api != NULL ? 0 : ERR_DATABASE;
 }

@@ -10,6 +10,7 @@
 #include "keys/remote.h"
 #include "proc/certfile.h"
 #include "proc/report.h"
+#include "proc/sandbox.h"
 #include "trust/trust_conf.h"
 #include "wire/json.h"
 #include "xroad/trust.h"
@@ -431,6 +432,7 @@ static int adopt(struct ca *c, const char *name, struct diag *d)
 static int open_ca(struct ca *c, const char *config_path, struct diag *d)
 {
     char path[1200];
+    const char *dirs[] = {path, NULL};
     int rc = trust_conf_read(config_path, &c->conf, d);
     if (rc == 0 && (c->cert = certfile_read(c->conf.dir, "ca", d)) == NULL)
         rc = ERR_CERT_NOT_FOUND;
@@ -441,7 +443,9 @@ static int open_ca(struct ca *c, const char *config_path, struct diag *d)
         rc = diag_set(d, ERR_NOMEM, "no memory for the CA");
     rc = rc != 0 ? rc : journal_scan(c->journal, 0, replay, c, d);
     rc = rc != 0 ? rc : adopt(c, "ocsp", d);
-    return rc != 0 ? rc : adopt(c, "tsa", d);
+    rc = rc != 0 ? rc : adopt(c, "tsa", d);
+    /* Here the process narrows itself: from now on only the journal's folder, no network. */
+    return rc != 0 ? rc : sandbox_enter(SANDBOX_LOG, dirs, d);
 }
 
 int ca_run(struct group_self *self, const char *config_path)

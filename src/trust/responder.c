@@ -343,7 +343,7 @@ int responder_run(struct group_self *self, const char *config_path)
         return EXIT_COULD_NOT;
     }
     /* Here the process narrows itself: from now on no files, only what was bound for it. */
-    if (sandbox_enter(SANDBOX_WORKER, NULL, &d) != 0) {
+    if (sandbox_enter(SANDBOX_SERVER, NULL, &d) != 0) {
         report_diag(REPORT_ERROR, "sandbox", NULL, &d);
         return EXIT_COULD_NOT;
     }

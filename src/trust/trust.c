@@ -59,6 +59,7 @@ static int run(const char *config, const char *child)
     if (rc == 0)
         rc = net_addr_parse_text(slice_str(conf.tsa_listen), &listens[1].addr, &d);
     spec.dir = conf.dir;
+    spec.user = conf.user;
     int code = rc == 0 ? group_run(&spec) : command_fail("trust", &d, EXIT_COULD_NOT);
     trust_conf_free(&conf);
     return code;

@@ -12,6 +12,8 @@
 
 const struct conf_rule trust_conf_rules[] = {
     S("dir", CONF_TEXT, ".", "folder of keys, certificates and the journal"),
+    S("user", CONF_TEXT, NULL,
+      "the user that all processes but the parent run as when started as root; else unchanged"),
     S("name", CONF_TEXT, "Sild Trust", "organisation in the CA's name"),
     S("country", CONF_TEXT, "EE", "country in the CA's name"),
     S("profile", CONF_TEXT, "Ejbca",
@@ -41,6 +43,7 @@ int trust_conf_read(const char *path, struct trust_conf *out, struct diag *d)
     if (rc != 0)
         return rc;
     const struct conf_section *s = conf_find(&k, "trust", "");
+    out->user = command_text(out->a, &k, "trust", "user");
     out->name = command_text(out->a, &k, "trust", "name");
     out->country = command_text(out->a, &k, "trust", "country");
     out->profile = command_text(out->a, &k, "trust", "profile");

@@ -8,7 +8,8 @@
 
 struct trust_conf {
     struct arena *a;
-    char dir[1024]; /* absolute or relative to the working folder */
+    char dir[1024];   /* absolute or relative to the working folder */
+    const char *user; /* NULL: none */
     const char *name, *country, *profile;
     const char *ocsp_listen, *tsa_listen; /* host:port */
     const char *ocsp_url, *tsa_url;       /* as written into certificates and for operators */

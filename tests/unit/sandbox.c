@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -119,6 +121,7 @@ static void no_network(void)
 }
 
 static struct net_addr at;
+static int bound_before = -1; /* bound before the process narrowed itself */
 
 static void tcp_works(void)
 {
@@ -134,9 +137,32 @@ static void tcp_works(void)
     close(fd);
 }
 
+/* Root, if that is who we are, without root's rights. */
+static void no_capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    REFUSED(syscall(SYS_capget, &head, data)); /* not on the list */
+    REFUSED(syscall(SYS_capset, &head, data));
+    REFUSED(chroot("/"));
+    REFUSED(mount("none", "/", "tmpfs", 0, NULL));
+    REFUSED(syscall(SYS_ptrace, 16, getppid(), 0, 0));
+    REFUSED(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0));
+}
+
+static void as_server(void)
+{
+    nobody_may();
+    no_capabilities();
+    everybody_may();
+    no_files();
+    no_network();
+}
+
 static void as_worker(void)
 {
     nobody_may();
+    no_capabilities();
     everybody_may();
     no_files();
     tcp_works();
@@ -178,22 +204,39 @@ static void files_inside(void)
     fd = open(inside, O_RDWR | O_TMPFILE, 0600);
     WORKS(fd);
     close(fd);
-    WORKS(fd = open(in(outside, "file"), O_RDONLY));
-    close(fd);
+}
+
+/* Files elsewhere, the agent's for name lookups apart. */
+static void no_files_outside(void)
+{
+    if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 1)
+        return;
+    REFUSED(open(in(outside, "file"), O_RDONLY));
+    REFUSED(open(outside, O_RDONLY | O_DIRECTORY));
+    REFUSED(open("/proc/self/maps", O_RDONLY));
+    REFUSED(open(in(outside, "file"), O_WRONLY));
+    REFUSED(open(in(outside, "new"), O_WRONLY | O_CREAT, 0600));
+    REFUSED(unlink(in(outside, "file")));
+    REFUSED(open("/etc/sild-new", O_WRONLY | O_CREAT, 0600));
 }
 
 static void as_log(void)
 {
-    bool paths = landlock();
     nobody_may();
+    no_capabilities();
     everybody_may();
     no_network();
     files_inside();
-    if (paths) {
-        REFUSED(open(in(outside, "file"), O_WRONLY));
-        REFUSED(open(in(outside, "new"), O_WRONLY | O_CREAT, 0600));
-        REFUSED(unlink(in(outside, "file")));
-    }
+    no_files_outside();
+    if (landlock())
+        REFUSED(open("/etc/passwd", O_RDONLY));
+}
+
+static void as_database(void)
+{
+    as_log();
+    int fd = bound_before;
+    WORKS(accept4(fd, NULL, NULL, SOCK_NONBLOCK) < 0 && errno == EAGAIN ? 0 : -1);
 }
 
 static void as_agent(void)
@@ -202,8 +245,11 @@ static void as_agent(void)
     struct diag d = {0};
     char url[128];
     nobody_may();
+    no_capabilities();
     everybody_may();
     files_inside();
+    no_files_outside();
+    WORKS(close(open("/etc/passwd", O_RDONLY))); /* as any module of the C library for names */
     tcp_works();
     /* a name is resolved and a server asked: nobody answers there, but nothing is refused */
     snprintf(url, sizeof url, "http://localhost:%u/", kit_port(&at));
@@ -229,6 +275,18 @@ TEST(a_worker_has_tcp_and_nothing_else)
 TEST(the_key_process_has_neither_network_nor_files)
 {
     CHECK_INT(in_process(SANDBOX_KEY, as_key), 0);
+}
+
+TEST(a_server_has_what_was_bound_for_it_and_nothing_else)
+{
+    CHECK_INT(in_process(SANDBOX_SERVER, as_server), 0);
+}
+
+TEST(a_database_has_its_folder_and_what_was_bound_for_it)
+{
+    bound_before = kit_listen(&at);
+    CHECK_INT(in_process(SANDBOX_DATABASE, as_database), 0);
+    close(bound_before);
 }
 
 TEST(the_log_has_its_folder_and_no_network)
