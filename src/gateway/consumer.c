@@ -405,8 +405,11 @@ static int begin(struct consumer *c, struct diag *d)
     rc = rest_request_from_http(c->a, h, c->request_id, globalconf_instance(c->snap->gc), fallback,
                                 &c->req, d);
     rc = rc != 0 ? rc : check_client(c, d);
-    if (rc != 0)
+    if (rc != 0) {
+        http_exchange_bad(c->x);
         return rc;
+    }
+    http_exchange_good(c->x);
     c->key = snapshot_sign_key(c->snap, &c->req.client, loop_wall_ms(c->w->loop), d);
     if (c->key < 0)
         return d->code;
@@ -443,9 +446,10 @@ static void on_request(void *server_ctx, struct http_exchange *x)
         return;
     }
     if (!slice_starts(h->target, "/r1/")) {
-        if (!metadata_service_local(w, x))
-            refuse_early(x, ERR_INVALID_REQUEST,
-                         "Only REST (/r1/…) and /listClients are served here");
+        if (metadata_service_local(w, x))
+            return;
+        http_exchange_bad(x);
+        refuse_early(x, ERR_INVALID_REQUEST, "Only REST (/r1/…) and /listClients are served here");
         return;
     }
     struct consumer *c = calloc(1, sizeof *c);

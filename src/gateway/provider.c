@@ -415,6 +415,10 @@ static void on_request(void *server_ctx, struct http_exchange *x)
     if (rc == 0 && (rc = check_registered(p, &d)) != 0)
         phase = "service_failed"; /* X-Road finds it later, while it parses the message */
     if (rc == 0)
+        http_exchange_good(x);
+    else
+        http_exchange_bad(x);
+    if (rc == 0)
         rc = message_reader_new(http_get(http_exchange_head(x), "content-type"), false, &p->reader,
                                 &d);
     if (rc != 0)

@@ -243,6 +243,29 @@ size_t snapshot_resolve(const struct snapshot *s, struct slice host, uint16_t po
     return 0;
 }
 
+size_t snapshot_servers(const struct snapshot *s, struct net_addr *out, size_t max)
+{
+    struct globalconf_server v;
+    struct net_addr some[16];
+    char text[256];
+    size_t n = 0;
+    for (size_t at = 0; globalconf_each_server(s->gc, globalconf_instance(s->gc), &at, &v);)
+        if (slice_cstr(v.address, text, sizeof text) && net_addr_parse(text, 0, &some[0]) == 0) {
+            if (n < max)
+                out[n] = some[0];
+            n++;
+        }
+    struct rd r = rd_of(s->addresses);
+    while (rd_left(&r) > 0 && !r.bad) {
+        rd_var(&r, 255);
+        size_t got = take_addresses(&r, rd_u16(&r), 0, some, ARRAY_LEN(some));
+        for (size_t i = 0; i < got; i++, n++)
+            if (n < max)
+                out[n] = some[i];
+    }
+    return n;
+}
+
 /* The certificate's time, and an OCSP response that is fresh enough by the configuration. */
 static int usable(const struct snapshot *s, size_t i, int64_t now_ms, struct diag *d)
 {

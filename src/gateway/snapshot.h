@@ -61,6 +61,10 @@ void snapshot_unref(struct snapshot *s);
 /* Addresses of a host name or number from the configuration, with this port; 0 when unknown. */
 size_t snapshot_resolve(const struct snapshot *s, struct slice host, uint16_t port,
                         struct net_addr *out, size_t max);
+/* Where servers of the own instance may connect from: their addresses as numbers, and whatever
+ * names of the configuration resolved to. Returns how many there are, of which max are put into
+ * out. */
+size_t snapshot_servers(const struct snapshot *s, struct net_addr *out, size_t max);
 /* Index of the signing key that a member signs with now: certificate in its time, OCSP fresh. -1
  * with d. */
 int snapshot_sign_key(const struct snapshot *s, const struct id_client *member, int64_t now_ms,

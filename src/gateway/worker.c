@@ -17,6 +17,8 @@
 #define IDLE_PEERS 256
 #define IDLE_PROVIDERS 256
 #define IDLE_MS 60000
+#define HEAD_MS 10000     /* for a handshake, and for a head */
+#define KNOWN_MS 3600000  /* who was served stays known so long */
 #define IDLE_OUT_MS 30000 /* shorter than a peer of ours waits: the two must not meet */
 #define VERDICT_CACHE 4096
 #define STOP_MS 4000
@@ -104,10 +106,21 @@ static int refresh_tls(struct worker *w, struct diag *d)
 
 /* --- listeners --- */
 
+/*
+ * What each worker leaves to strangers, at each listener: connections at once, of one address;
+ * tokens a second of one address, and at most; the same of all. A handshake costs about what an
+ * exchange costs, so strangers get few; a plain connection costs a tenth of that.
+ */
+static const struct admission_limits at_edge = {1024, 512, 50, 1000, 500, 4000, KNOWN_MS},
+                                     at_edge_tls = {256, 128, 10, 256, 50, 512, KNOWN_MS},
+                                     at_peers = {256, 64, 10, 128, 50, 256, KNOWN_MS};
+
 static struct http_server *serve(struct worker *w, const char *name, struct tls *tls,
+                                 const struct admission_limits *strangers,
                                  const struct http_handler *h)
 {
-    static const struct http_limits limits = {.idle_timeout_ms = IDLE_MS};
+    const struct http_limits limits = {
+        .head_timeout_ms = HEAD_MS, .idle_timeout_ms = IDLE_MS, .admission = strangers};
     int fd = group_listen_fd(w->self, name);
     if (fd < 0)
         return NULL;
@@ -119,13 +132,28 @@ static struct http_server *serve(struct worker *w, const char *name, struct tls 
 static void open_listeners(struct worker *w)
 {
     if (w->http == NULL)
-        w->http = serve(w, "http", NULL, &consumer_handler);
+        w->http = serve(w, "http", NULL, &at_edge, &consumer_handler);
     if (w->ocsp == NULL)
-        w->ocsp = serve(w, "ocsp", NULL, &ocsp_server_handler);
+        w->ocsp = serve(w, "ocsp", NULL, &at_edge, &ocsp_server_handler);
     if (w->peer == NULL && w->peer_server != NULL)
-        w->peer = serve(w, "peer", w->peer_server, &provider_handler);
+        w->peer = serve(w, "peer", w->peer_server, &at_peers, &provider_handler);
     if (w->https == NULL && w->edge_server != NULL)
-        w->https = serve(w, "https", w->edge_server, &consumer_handler);
+        w->https = serve(w, "https", w->edge_server, &at_edge_tls, &consumer_handler);
+}
+
+/* Servers of the global configuration are no strangers, whatever they do first. */
+static void name_servers(struct worker *w)
+{
+    struct http_server *server[] = {w->peer, w->ocsp};
+    size_t n = snapshot_servers(w->snap, NULL, 0);
+    struct net_addr *all = malloc((n + 1) * sizeof *all);
+    if (all == NULL)
+        return; /* those of before stay */
+    n = snapshot_servers(w->snap, all, n);
+    for (size_t i = 0; i < ARRAY_LEN(server); i++)
+        if (server[i] != NULL && admission_name(http_server_admission(server[i]), all, n) != 0)
+            report(REPORT_WARN, "strangers", "no memory for the addresses of known servers");
+    free(all);
 }
 
 /* --- snapshots --- */
@@ -138,6 +166,8 @@ static void settle(struct worker *w)
     if (refresh_tls(w, &d) != 0)
         report_diag(REPORT_ERROR, "tls", NULL, &d);
     open_listeners(w);
+    if (w->snap->gc != NULL)
+        name_servers(w);
     if (w->snap->gc != NULL && w->peer_client != NULL &&
         globalconf_check_valid(w->snap->gc, loop_wall_ms(w->loop), &d) == 0)
         group_ready(w->self);

@@ -202,3 +202,15 @@ void http_close_after(struct http_exchange *x)
 {
     x->close = true;
 }
+
+void http_exchange_good(struct http_exchange *x)
+{
+    if (x->link->server != NULL)
+        http_door_good(x->link);
+}
+
+void http_exchange_bad(struct http_exchange *x)
+{
+    if (x->link->server != NULL && http_door_bad(x->link))
+        http_close_after(x);
+}

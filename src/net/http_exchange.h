@@ -16,6 +16,10 @@ const struct http_head *http_exchange_head(const struct http_exchange *x);
 struct conn *http_exchange_conn(struct http_exchange *x);
 struct arena *http_exchange_arena(struct http_exchange *x); /* for the exchange's lifetime; 1 MiB */
 void http_exchange_set(struct http_exchange *x, void *ctx);
+/* For admission.h: the request is from somebody who belongs here; or it was refused as nobody's. A
+ * head that is no HTTP counts as refused by itself. */
+void http_exchange_good(struct http_exchange *x);
+void http_exchange_bad(struct http_exchange *x);
 /* The request's body: stop and go on reading. */
 void http_exchange_pause(struct http_exchange *x);
 void http_exchange_resume(struct http_exchange *x);

@@ -3,6 +3,7 @@
 #ifndef SILD_NET_HTTP_LINK_H
 #define SILD_NET_HTTP_LINK_H
 
+#include "net/admission.h"
 #include "net/http_server.h"
 
 #include "base/timeval.h"
@@ -18,7 +19,10 @@ struct http_server {
     void *ctx;
     struct http_link *links; /* all connections */
     size_t n_links;
-    struct http_exchange *spare; /* ready for use, with their arenas */
+    struct admission *admission;       /* NULL: everybody is let in */
+    struct http_link *oldest, *newest; /* strangers, in the order they came */
+    unsigned turned_away;              /* in a row, about */
+    struct http_exchange *spare;       /* ready for use, with their arenas */
     size_t n_spare;
     bool stopping, tell_queued, freed;
     loop_cb stopped;
@@ -34,7 +38,9 @@ struct http_link {
     struct http_link *next, **at;
     struct http_exchange *x; /* the request being read or answered */
     struct buf rest;         /* received bytes that wait: a paused body, the next request */
-    bool eof, turn_queued, closing;
+    bool eof, turn_queued, closing, opened;
+    struct admission_pass pass;
+    struct http_link *earlier, *later; /* among strangers */
 };
 
 enum http_phase {
@@ -65,5 +71,19 @@ struct http_exchange {
 
 /* What is due at the end of the turn: the end of an exchange, then what waits in rest. */
 void http_link_turn(struct http_link *k);
+
+/* --- http_door.c: who is let in; all let everybody in where there are no limits for strangers ---
+ */
+
+/* False: the descriptor is closed. */
+bool http_door_open(struct http_server *s, int fd, struct admission_pass *pass);
+/* A pass that is not used. */
+void http_door_shut(struct http_server *s, struct admission_pass *pass);
+/* A connection that was let in; and its end. */
+void http_door_in(struct http_link *k, const struct admission_pass *pass);
+void http_door_out(struct http_link *k);
+/* See admission_good and admission_bad. A handshake that fails is bad, too. */
+void http_door_good(struct http_link *k);
+bool http_door_bad(struct http_link *k);
 
 #endif

@@ -75,6 +75,7 @@ static void end_exchange(struct http_link *k, bool aborted)
 
 static void server_free(struct http_server *s)
 {
+    admission_free(s->admission);
     tls_free(s->tls);
     free(s);
 }
@@ -100,6 +101,7 @@ static void queue_tell(struct http_server *s)
 static void unlink_it(struct http_link *k)
 {
     struct http_server *s = k->server;
+    http_door_out(k);
     *k->at = k->next;
     if (k->next != NULL)
         k->next->at = k->at;
@@ -135,6 +137,7 @@ static void refuse(struct http_link *k, int status, const struct diag *d)
     }
     diag_print(d, line, sizeof line - sizeof step);
     strcat(line, step);
+    http_door_bad(k);
     http_close_after(x);
     http_reply(x, status, "text/plain; charset=utf-8", SLICE_NONE, slice_str(line));
     x->aborted = true; /* for the handler: the request never came whole */
@@ -390,6 +393,8 @@ static void on_close(void *ctx, const struct diag *why)
     (void)why;
     k->conn = NULL;
     if (s != NULL) {
+        if (!k->opened)
+            http_door_bad(k);
         if (k->x != NULL)
             end_exchange(k, true);
         unlink_it(k);
@@ -398,7 +403,14 @@ static void on_close(void *ctx, const struct diag *why)
         link_free(k);
 }
 
+static void on_open(void *ctx)
+{
+    struct http_link *k = ctx;
+    k->opened = true;
+}
+
 static const struct conn_events link_events = {
+    .on_open = on_open,
     .on_data = on_data,
     .on_drain = on_drain,
     .on_eof = on_eof,
@@ -411,18 +423,24 @@ static const struct conn_events link_events = {
 static void on_accept(void *ctx, int fd)
 {
     struct http_server *s = ctx;
+    struct admission_pass pass;
+    if (!http_door_open(s, fd, &pass))
+        return;
     struct http_link *k = calloc(1, sizeof *k);
     if (k == NULL) {
+        http_door_shut(s, &pass);
         close(fd);
         return;
     }
     buf_init(&k->rest, REST_MAX);
     k->conn = conn_accept(s->loop, fd, s->tls, s->limits.head_timeout_ms, &link_events, k);
     if (k->conn == NULL) {
+        http_door_shut(s, &pass);
         free(k);
         return;
     }
     k->server = s;
+    http_door_in(k, &pass);
     k->next = s->links;
     k->at = &s->links;
     if (k->next != NULL)
@@ -460,8 +478,11 @@ struct http_server *http_server_new(struct loop *l, int listen_fd, struct tls *t
     s->limits = with_defaults(limits);
     s->h = h;
     s->ctx = ctx;
-    s->listener = listener_new(l, listen_fd, on_accept, s);
+    s->admission = s->limits.admission == NULL ? NULL : admission_new(s->limits.admission);
+    if (s->limits.admission == NULL || s->admission != NULL)
+        s->listener = listener_new(l, listen_fd, on_accept, s);
     if (s->listener == NULL) {
+        admission_free(s->admission);
         free(s);
         return NULL;
     }
@@ -482,6 +503,11 @@ static void abort_all(struct http_server *s)
         if (!k->turn_queued)
             link_free(k);
     }
+}
+
+struct admission *http_server_admission(const struct http_server *s)
+{
+    return s->admission;
 }
 
 void http_server_stop(struct http_server *s, loop_cb done, void *ctx)

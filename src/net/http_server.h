@@ -6,6 +6,7 @@
 #ifndef SILD_NET_HTTP_SERVER_H
 #define SILD_NET_HTTP_SERVER_H
 
+#include "net/admission.h"
 #include "net/http_exchange.h"
 
 struct http_server;
@@ -33,6 +34,7 @@ struct http_limits {
     int64_t body_pause_ms;   /* 0: 30 s without a byte of a body, in either direction */
     uint64_t body_max;       /* 0: no limit */
     size_t connections_max;  /* 0: 10,000; more wait in the kernel's queue */
+    const struct admission_limits *admission; /* NULL: strangers are not limited */
 };
 
 /* limits NULL: the defaults. h is kept by address. tls NULL: plain; the server takes its own
@@ -40,6 +42,8 @@ struct http_limits {
 struct http_server *http_server_new(struct loop *l, int listen_fd, struct tls *tls,
                                     const struct http_limits *limits, const struct http_handler *h,
                                     void *ctx);
+/* Where addresses are named and those turned away counted; NULL without limits for strangers. */
+struct admission *http_server_admission(const struct http_server *s);
 /* Accepts no more, ends idle connections, calls done when the last exchange is over (NULL: abort
  * now; then not from within a handler). Once. */
 void http_server_stop(struct http_server *s, loop_cb done, void *ctx);

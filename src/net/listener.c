@@ -25,13 +25,21 @@ static void rested(void *ctx)
     loop_fd_want(s->ready, !s->paused, false);
 }
 
+void listener_rest(struct listener *s, int64_t ms)
+{
+    if (s->rest != NULL)
+        return;
+    loop_fd_want(s->ready, false, false);
+    s->rest = loop_timer_start(s->loop, ms, rested, s);
+}
+
 static void accept_some(void *ctx, bool readable, bool writable)
 {
     struct listener *s = ctx;
     bool freed = false;
     (void)readable, (void)writable;
     s->freed = &freed;
-    for (int i = 0; i < ACCEPT_MAX && !s->paused; i++) {
+    for (int i = 0; i < ACCEPT_MAX && !s->paused && s->rest == NULL; i++) {
         int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             s->cb(s->ctx, fd);
@@ -41,10 +49,8 @@ static void accept_some(void *ctx, bool readable, bool writable)
         }
         if (errno == EINTR || errno == ECONNABORTED)
             continue;
-        if (errno != EAGAIN && s->rest == NULL) {
-            loop_fd_want(s->ready, false, false);
-            s->rest = loop_timer_start(s->loop, REST_MS, rested, s);
-        }
+        if (errno != EAGAIN)
+            listener_rest(s, REST_MS);
         break;
     }
     s->freed = NULL;
