@@ -21,8 +21,9 @@
 
 #define GENERATION_MAX (128u << 20)
 #define KEEP_MS 660000 /* parts stay for clients that read the directory just before it changed */
-#define SOON_MS 20     /* changes that come together make one generation */
-#define GAP_MS 250     /* between generations while changes keep coming */
+#define RETRY_SYNC_MS 1000 /* so often a full disk is tried again */
+#define SOON_MS 20         /* changes that come together make one generation */
+#define GAP_MS 250         /* between generations while changes keep coming */
 
 struct registrar {
     struct group_self *self;
@@ -34,6 +35,8 @@ struct registrar {
     int key_line;
     struct ipc *worker;
     struct loop_timer *timer;
+    bool unsettled; /* a record is not on the disk yet */
+    struct loop_timer *again;
     bool soon;            /* the timer is for a change, not for the interval */
     int64_t published_ms; /* monotonic */
     bool started;         /* keys are here: from now on the distributor is told */
@@ -144,19 +147,77 @@ static void publish_soon(struct registrar *r)
 
 /* --- commands: a JSON array of words is a change; "show", "anchor", "anchor external" --- */
 
+static int replay(void *ctx, const struct journal_record *rec)
+{
+    struct registrar *r = ctx;
+    struct diag d = {0};
+    if (rec->type != STATE_CHANGE)
+        return 0;
+    int rc = state_apply(r->state, rec->payload, &d);
+    if (rc != 0)
+        report_diag(REPORT_ERROR, "journal", NULL, &d);
+    return rc != 0 ? ERR_CORRUPT : 0;
+}
+
+/* The state that the durable records give. */
+static int restore(struct registrar *r, struct diag *d)
+{
+    state_free(r->state);
+    r->state = state_new(r->conf.instance);
+    return r->state == NULL ? diag_set(d, ERR_NOMEM, "no memory for the state")
+                            : journal_scan(r->journal, 0, replay, r, d);
+}
+
+static void settle_again(void *ctx);
+
+/* A record is not on the disk: until it is, no change is taken, and what is published is what the
+ * disk has. */
+static int not_settled(struct registrar *r, int rc, struct diag *d)
+{
+    struct diag own;
+    report_diag(REPORT_ERROR, "journal", NULL, d);
+    if (rc != ERR_DISK_FULL || journal_is_broken(r->journal) || restore(r, &own) != 0)
+        exit(EXIT_COULD_NOT); /* only a new start puts that right */
+    if (r->again == NULL)
+        r->again = loop_timer_start(r->loop, RETRY_SYNC_MS, settle_again, r);
+    return rc;
+}
+
+static int settle(struct registrar *r, struct diag *d)
+{
+    if (!r->unsettled)
+        return 0;
+    int rc = journal_sync(r->journal, d);
+    rc = rc != 0 ? rc : restore(r, d); /* with what could not be written then */
+    if (rc != 0)
+        return not_settled(r, rc, d);
+    r->unsettled = false;
+    publish_soon(r);
+    return 0;
+}
+
+static void settle_again(void *ctx)
+{
+    struct registrar *r = ctx;
+    struct diag d = {0};
+    r->again = NULL;
+    if (settle(r, &d) == 0)
+        report(REPORT_INFO, "journal", "the journal is written again");
+}
+
 static int change(struct registrar *r, struct slice words, struct buf *answer, struct diag *d)
 {
     uint64_t seq;
-    int rc = state_apply(r->state, words, d);
+    int rc = settle(r, d);
+    rc = rc != 0 ? rc : state_apply(r->state, words, d);
     if (rc != 0)
         return rc;
     rc = journal_append(r->journal, STATE_CHANGE, 0, loop_wall_ms(r->loop), SLICE_NONE, words, &seq,
                         d);
     rc = rc != 0 ? rc : journal_sync(r->journal, d);
     if (rc != 0) {
-        /* Memory is ahead of the disk now: only a new start puts that right. */
-        report_diag(REPORT_ERROR, "journal", NULL, d);
-        exit(EXIT_COULD_NOT);
+        r->unsettled = true;
+        return not_settled(r, rc, d);
     }
     publish_soon(r);
     buf_str(answer, "done\n");
@@ -193,18 +254,6 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
 
 /* --- life --- */
 
-static int replay(void *ctx, const struct journal_record *rec)
-{
-    struct registrar *r = ctx;
-    struct diag d = {0};
-    if (rec->type != STATE_CHANGE)
-        return 0;
-    int rc = state_apply(r->state, rec->payload, &d);
-    if (rc != 0)
-        report_diag(REPORT_ERROR, "journal", NULL, &d);
-    return rc != 0 ? ERR_CORRUPT : 0;
-}
-
 static int open_state(struct registrar *r, const char *config_path, struct diag *d)
 {
     char path[1200], public[1200];
@@ -214,15 +263,13 @@ static int open_state(struct registrar *r, const char *config_path, struct diag 
         return rc;
     r->keys.internal_cert = certfile_read(r->conf.dir, "internal", d);
     r->keys.external_cert = certfile_read(r->conf.dir, "external", d);
-    r->state = state_new(r->conf.instance);
     if (r->keys.internal_cert == NULL || r->keys.external_cert == NULL)
         return ERR_CERT_NOT_FOUND;
-    if (r->state == NULL)
-        return diag_set(d, ERR_NOMEM, "no memory for the state");
     snprintf(path, sizeof path, "%s/journal", r->conf.dir);
     snprintf(public, sizeof public, "%s/public", r->conf.dir);
-    rc = journal_open(path, NULL, &r->journal, d);
-    rc = rc != 0 ? rc : journal_scan(r->journal, 0, replay, r, d);
+    while ((rc = journal_open(path, NULL, &r->journal, d)) == ERR_DISK_FULL)
+        fs_wait_for_space(d);
+    rc = rc != 0 ? rc : restore(r, d);
     rc = rc != 0 ? rc : fs_mkdirs(public, 0755, d);
     /* Here the process narrows itself: from now on journal and published files, no network. */
     return rc != 0 ? rc : sandbox_enter(SANDBOX_LOG, dirs, d);
@@ -300,6 +347,7 @@ int registrar_run(struct group_self *self, const char *config_path)
     group_begin(self, &events, &r);
     loop_run(r.loop);
     loop_timer_cancel(r.timer);
+    loop_timer_cancel(r.again);
     ipc_free(r.worker);
     EVP_PKEY_free(r.keys.internal);
     EVP_PKEY_free(r.keys.external);

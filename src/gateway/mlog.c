@@ -10,6 +10,7 @@
 #include "gateway/snapshot.h"
 #include "gateway/stamping.h"
 #include "journal/journal.h"
+#include "proc/fs.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
 
@@ -361,10 +362,26 @@ static void on_stop(void *ctx)
     stamping_now(m->stamping, on_last_stamp, m, 0);
 }
 
+/* The journal, with a record that this process began. */
+static int begin_journal(struct mlog *m, struct slice server, struct diag *d)
+{
+    uint64_t seq;
+    int rc = journal_open(m->dir, NULL, &m->journal, d);
+    if (rc != 0)
+        return rc;
+    rc = journal_append(m->journal, RECORD_OPEN, 0, loop_wall_ms(m->loop), SLICE_NONE, server, &seq,
+                        d);
+    rc = rc != 0 ? rc : journal_sync(m->journal, d);
+    if (rc != 0) {
+        journal_close(m->journal);
+        m->journal = NULL;
+    }
+    return rc;
+}
+
 static int open_log(struct mlog *m, const char *config_path, struct diag *d)
 {
     struct conffile c;
-    uint64_t seq;
     int rc = conffile_read(config_path, &c, d);
     if (rc != 0)
         return rc;
@@ -372,11 +389,8 @@ static int open_log(struct mlog *m, const char *config_path, struct diag *d)
     struct buf server;
     buf_init(&server, 1024);
     id_server_short(&server, &c.conf.server);
-    rc = journal_open(m->dir, NULL, &m->journal, d);
-    rc = rc != 0 ? rc
-                 : journal_append(m->journal, RECORD_OPEN, 0, loop_wall_ms(m->loop), SLICE_NONE,
-                                  buf_view(&server), &seq, d);
-    rc = rc != 0 ? rc : journal_sync(m->journal, d);
+    while ((rc = begin_journal(m, buf_view(&server), d)) == ERR_DISK_FULL)
+        fs_wait_for_space(d);
     buf_free(&server);
     conffile_free(&c);
     return rc;

@@ -1,6 +1,7 @@
 #include "proc/fs.h"
 
 #include "base/err.h"
+#include "proc/report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define READ_STEP (64u << 10)
+#define SAY_EVERY 60
 
 static int fail(struct diag *d, const char *what, const char *path)
 {
@@ -149,4 +151,12 @@ int fs_mkdirs(const char *path, unsigned mode, struct diag *d)
 bool fs_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+void fs_wait_for_space(const struct diag *why)
+{
+    static unsigned times;
+    if (times++ % SAY_EVERY == 0)
+        report_diag(REPORT_ERROR, "waiting_for_space", NULL, why);
+    sleep(1);
 }

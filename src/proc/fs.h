@@ -14,4 +14,8 @@ int fs_write(const char *path, struct slice data, unsigned mode, struct diag *d)
 int fs_mkdirs(const char *path, unsigned mode, struct diag *d) MUST_USE;
 bool fs_exists(const char *path);
 
+/* For a process that cannot begin without space on the disk: says so now and then, and sleeps a
+ * second. Ending instead would be taken for a start that fails, and the group would give up. */
+void fs_wait_for_space(const struct diag *why);
+
 #endif

@@ -9,6 +9,7 @@
 #include "journal/journal.h"
 #include "keys/remote.h"
 #include "proc/certfile.h"
+#include "proc/fs.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
 #include "trust/trust_conf.h"
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define RETRY_SYNC_MS 1000 /* so often a full disk is tried again */
 #define CERTS_MAX (1u << 22)
 
 struct issued {
@@ -40,7 +42,11 @@ struct ca {
     int key_line;
     EVP_PKEY *key;
     struct cert *cert;
+    uint64_t seen;            /* records of the journal that the view has */
+    struct loop_timer *again; /* a record is not on the disk yet */
 };
+
+static void tell(struct ca *c, const struct issued *i);
 
 static struct slice serial_of(const struct issued *i)
 {
@@ -82,7 +88,10 @@ static int replay(void *ctx, const struct journal_record *r)
         struct cert *cert = cert_parse(r->payload, NULL);
         size_t n = cert == NULL ? 0 : cert_serial(cert, serial);
         cert_free(cert);
-        return n == 0 || note_issued(c, slice_of(serial, n)) == NULL ? ERR_CORRUPT : 0;
+        struct issued *made = n == 0 ? NULL : note_issued(c, slice_of(serial, n));
+        if (made != NULL)
+            tell(c, made);
+        return made == NULL ? ERR_CORRUPT : 0;
     }
     if (r->type != CA_REVOKED)
         return 0;
@@ -95,7 +104,18 @@ static int replay(void *ctx, const struct journal_record *r)
     i->revoked = true;
     i->revoked_ms = when;
     i->reason = reason;
+    tell(c, i);
     return 0;
+}
+
+/* Brings the view, and the responder's, up to what is durable. */
+static int follow(struct ca *c, struct diag *d)
+{
+    uint64_t until = journal_durable(c->journal);
+    int rc = journal_scan(c->journal, c->seen, replay, c, d);
+    if (rc == 0)
+        c->seen = until;
+    return rc;
 }
 
 /* --- the responder's copy --- */
@@ -136,32 +156,52 @@ static const char *field(json_t *j, const char *name)
     return json_string_value(json_object_get(j, name));
 }
 
-/* Returns only when the record is on the disk. */
-static void append(struct ca *c, enum ca_record type, struct slice serial, struct slice payload)
+static int settle(struct ca *c, struct diag *d);
+
+static void settle_again(void *ctx)
 {
-    char hex[2 * CA_SERIAL_MAX + 3];
+    struct ca *c = ctx;
     struct diag d = {0};
-    uint64_t seq;
-    hex_print(serial, hex);
-    int rc = journal_append(c->journal, (uint16_t)type, 0, loop_wall_ms(c->loop), slice_str(hex),
-                            payload, &seq, &d);
-    rc = rc != 0 ? rc : journal_sync(c->journal, &d);
-    if (rc == 0)
-        return;
-    /* A record that may yet reach the disk would make memory wrong: only a new start is sure. */
-    report_diag(REPORT_ERROR, "journal", NULL, &d);
-    exit(EXIT_COULD_NOT);
+    c->again = NULL;
+    if (settle(c, &d) == 0)
+        report(REPORT_INFO, "journal", "the journal is written again");
 }
 
-/* Memory first, since it may be short; nobody sees it before the record is durable. */
-static int record_issued(struct ca *c, struct slice serial, struct slice der, struct diag *d)
+/* What was appended is on the disk and in the view; or it will be, later, unless this process ends
+ * before. Whoever asked is told that it failed, and what comes meanwhile is refused. */
+static int settle(struct ca *c, struct diag *d)
 {
-    struct issued *i = note_issued(c, serial);
-    if (i == NULL)
-        return diag_set(d, ERR_NOMEM, "no memory for another certificate");
-    append(c, CA_ISSUED, serial, der);
-    tell(c, i);
-    return 0;
+    int rc = journal_sync(c->journal, d);
+    if (rc == 0 && (rc = follow(c, d)) == 0)
+        return 0;
+    if (rc != ERR_DISK_FULL || journal_is_broken(c->journal)) {
+        report_diag(REPORT_ERROR, "journal", NULL, d);
+        exit(EXIT_COULD_NOT); /* only a new start puts that right */
+    }
+    if (c->again == NULL) {
+        report_diag(REPORT_ERROR, "journal", NULL, d);
+        c->again = loop_timer_start(c->loop, RETRY_SYNC_MS, settle_again, c);
+    }
+    return rc;
+}
+
+/* Succeeds only when the record is on the disk. */
+static int append(struct ca *c, enum ca_record type, struct slice serial, struct slice payload,
+                  struct diag *d)
+{
+    char hex[2 * CA_SERIAL_MAX + 3];
+    uint64_t seq;
+    hex_print(serial, hex);
+    struct diag own;
+    int rc = c->again == NULL ? 0 : settle(c, d);
+    if (rc != 0)
+        return rc;
+    rc = journal_append(c->journal, (uint16_t)type, 0, loop_wall_ms(c->loop), slice_str(hex),
+                        payload, &seq, d);
+    if (rc == 0)
+        return settle(c, d);
+    int settled = settle(c, &own); /* the journal takes nothing more until it is */
+    return settled != 0 ? settled : rc;
 }
 
 /* Keys that X-Road signs and verifies with (signature.md 2). */
@@ -252,7 +292,7 @@ static int issue(struct ca *c, json_t *j, struct buf *answer, struct diag *d)
     if (rc == 0 && cert == NULL)
         rc = ERR_INTERNAL;
     size_t n = cert == NULL ? 0 : cert_serial(cert, serial);
-    rc = rc != 0 ? rc : record_issued(c, slice_of(serial, n), cert->der, d);
+    rc = rc != 0 ? rc : append(c, CA_ISSUED, slice_of(serial, n), cert->der, d);
     if (rc == 0)
         cert_der_to_pem(buf_view(&cert_der), answer);
     cert_free(cert);
@@ -297,14 +337,11 @@ static int revoke_cert(struct ca *c, json_t *j, struct buf *answer, struct diag 
     wr_u64(&b, (uint64_t)now);
     wr_u8(&b, (uint8_t)reason);
     buf_add(&b, serial, n);
-    append(c, CA_REVOKED, slice_of(serial, n), buf_view(&b));
+    int rc = append(c, CA_REVOKED, slice_of(serial, n), buf_view(&b), d);
     buf_free(&b);
-    i->revoked = true;
-    i->revoked_ms = now;
-    i->reason = (uint8_t)reason;
-    tell(c, i);
-    buf_printf(answer, "revoked %s\n", hex);
-    return 0;
+    if (rc == 0)
+        buf_printf(answer, "revoked %s\n", hex);
+    return rc;
 }
 
 static void list(struct ca *c, struct buf *answer)
@@ -424,7 +461,7 @@ static int adopt(struct ca *c, const char *name, struct diag *d)
     size_t n = cert_serial(cert, serial);
     if (n > 0 && cert_issued_by(cert, c->cert) &&
         map_get(c->by_serial, slice_of(serial, n)) == NULL)
-        rc = record_issued(c, slice_of(serial, n), cert->der, d);
+        rc = append(c, CA_ISSUED, slice_of(serial, n), cert->der, d);
     cert_free(cert);
     return rc;
 }
@@ -437,11 +474,14 @@ static int open_ca(struct ca *c, const char *config_path, struct diag *d)
     if (rc == 0 && (c->cert = certfile_read(c->conf.dir, "ca", d)) == NULL)
         rc = ERR_CERT_NOT_FOUND;
     snprintf(path, sizeof path, "%s/journal", c->conf.dir);
-    rc = rc != 0 ? rc : journal_open(path, NULL, &c->journal, d);
+    while (rc == 0 && (rc = journal_open(path, NULL, &c->journal, d)) == ERR_DISK_FULL) {
+        fs_wait_for_space(d);
+        rc = 0;
+    }
     c->by_serial = map_new(CERTS_MAX, 0);
     if (rc == 0 && c->by_serial == NULL)
         rc = diag_set(d, ERR_NOMEM, "no memory for the CA");
-    rc = rc != 0 ? rc : journal_scan(c->journal, 0, replay, c, d);
+    rc = rc != 0 ? rc : follow(c, d);
     rc = rc != 0 ? rc : adopt(c, "ocsp", d);
     rc = rc != 0 ? rc : adopt(c, "tsa", d);
     /* Here the process narrows itself: from now on only the journal's folder, no network. */
@@ -460,6 +500,7 @@ int ca_run(struct group_self *self, const char *config_path)
     }
     group_begin(self, &events, &c);
     loop_run(c.loop);
+    loop_timer_cancel(c.again);
     ipc_free(c.worker);
     EVP_PKEY_free(c.key);
     cert_free(c.cert);
