@@ -318,7 +318,7 @@ static void take_config(struct agent *a, const struct conffile *next)
 }
 
 /* "reload" with a configuration that the parent has read and checked, since this process may not;
- * "refresh": a round now, with OCSP responses fetched anew. */
+ * "watched" with another anchor; "refresh": a round now, with OCSP responses fetched anew. */
 static void on_command(void *ctx, uint64_t id, struct slice command)
 {
     struct agent *a = ctx;
@@ -334,6 +334,9 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
             return;
         }
         take_config(a, &next);
+    } else if (slice_eq_str(word, "watched") && packed.p != NULL) {
+        a->file.anchor = arena_dup(a->file.a, packed); /* for the next round */
+        return;
     } else if (slice_eq_str(command, "refresh")) {
         ocspclient_refresh(a->ocsp);
     } else {

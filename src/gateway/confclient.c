@@ -393,8 +393,7 @@ int confclient_round(struct confclient *c, struct slice text, int64_t now_ms, st
                  : 0;
     if (rc == 0 && text.n == 0)
         rc = diag_set(d, ERR_ANCHOR_NOT_FOUND,
-                      "there was no configuration anchor when the configuration was read: put it "
-                      "where anchor = says, then reload");
+                      "there is no configuration anchor: put it where anchor = says");
     rc = rc != 0 ? rc : params_anchor_parse(a, text, &anchor, d);
     if (rc == 0) {
         r->c = c;

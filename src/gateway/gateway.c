@@ -134,6 +134,7 @@ static int run(const char *config, const char *child)
     snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(file.conf.dir));
     snprintf(user, sizeof user, "%.*s", SLICE_ARG(file.conf.user));
     spec.dir = dir;
+    spec.watched = arena_cstr(file.a, file.conf.anchor);
     spec.user = user[0] != 0 ? user : NULL;
     children[3].count = file.conf.workers;
     int code = group_run(&spec);

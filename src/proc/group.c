@@ -328,6 +328,7 @@ static int prepare(struct group *g, struct diag *d)
         loop_signal(g->loop, SIGHUP, on_sighup, g) != 0)
         return diag_set(d, ERR_IO, "cannot watch signals");
     signal(SIGPIPE, SIG_IGN);
+    group_command_watch(g);
     return 0;
 }
 

@@ -5,12 +5,10 @@
  * readiness (NOTIFY_SOCKET, as systemd defines it), and stops all in order on SIGTERM or SIGINT.
  *
  * The control socket takes (proc/control.h):
- *     status             {"role","ready","since_ms","time_ms","children":[{"name","pid","restarts"}]},
- *                        time_ms: what its clock says now
- *     stop               the answer comes before the end
- *     reload             passed to every child as "reload"; the answers together, the worst code.
- *                        What the spec's on_reload says no to reaches no child.
- *     <child> <words>    passed to that child; without an index the first of several
+ *     status {"role","ready","since_ms","time_ms","children":[{"name","pid","restarts"}]}, time_ms:
+ * what its clock says now stop               the answer comes before the end reload passed to every
+ * child as "reload"; the answers together, the worst code. What the spec's on_reload says no to
+ * reaches no child. <child> <words>    passed to that child; without an index the first of several
  *     anything else      spec's on_command
  *
  * A child is `sild <role> --child <name>[:<index>] --config FILE`; descriptor 3 is its line to the
@@ -63,6 +61,9 @@ struct group_spec {
     /* Reads the configuration for children that may open no files: it comes to them as "reload", a
      * line feed and these bytes. NULL: nothing is read. */
     int (*on_reload)(const char *config_path, struct buf *out, struct diag *d);
+    /* A file that such children follow: when it is another one, or changed, its bytes come to them
+     * as "watched", a line feed and these. NULL: none. */
+    const char *watched;
     /* A command of the control socket that names no child ("status" is built in); NULL: none.
      * Writes the answer. */
     int (*on_command)(struct slice command, struct buf *answer);

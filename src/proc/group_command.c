@@ -1,6 +1,7 @@
 /* The commands of a group's control socket. */
 #include "base/err.h"
 #include "base/opt.h"
+#include "proc/fs.h"
 #include "proc/group_int.h"
 #include "proc/report.h"
 #include "wire/json.h"
@@ -9,6 +10,8 @@
 #include <string.h>
 
 #define ANSWER_MS 60000 /* a child has so long to answer */
+#define WATCH_MS 500
+#define WATCHED_MAX (1u << 20)
 
 static void finish(struct group_pending *p)
 {
@@ -125,6 +128,49 @@ void group_command_reload(struct group *g)
     reload(g, 0);
 }
 
+/* --- the watched file --- */
+
+static bool look(const struct group *g, struct stat *st)
+{
+    if (stat(g->spec->watched, st) != 0)
+        return false; /* none, or not at the moment */
+    return st->st_ino != g->watched.st_ino || st->st_size != g->watched.st_size ||
+           st->st_mtim.tv_sec != g->watched.st_mtim.tv_sec ||
+           st->st_mtim.tv_nsec != g->watched.st_mtim.tv_nsec;
+}
+
+static void watch_again(void *ctx)
+{
+    struct group *g = ctx;
+    struct buf content;
+    struct stat st;
+    struct diag d = {0};
+    g->watch = loop_timer_start(g->loop, WATCH_MS, watch_again, g);
+    if (!look(g, &st))
+        return;
+    g->watched = st;
+    buf_init(&content, WATCHED_MAX);
+    buf_str(&content, "watched\n");
+    if (fs_read(g->spec->watched, &content, &d) != 0)
+        report_diag(REPORT_ERROR, "watched", NULL, &d);
+    for (size_t i = 0; d.code == 0 && i < g->n; i++)
+        if (g->inst[i].entry->reads_config)
+            (void)pass(&g->inst[i], 0, buf_view(&content));
+    buf_free(&content);
+}
+
+void group_command_watch(struct group *g)
+{
+    struct stat st;
+    if (g->spec->watched == NULL)
+        return;
+    if (look(g, &st))
+        g->watched = st;
+    g->watch = loop_timer_start(g->loop, WATCH_MS, watch_again, g);
+}
+
+/* --- the control socket --- */
+
 static void status(struct group *g, uint64_t client)
 {
     struct buf b;
@@ -226,6 +272,7 @@ void group_command_tell(struct group *g, struct slice body)
 
 void group_command_free(struct group *g)
 {
+    loop_timer_cancel(g->watch);
     for (size_t i = 0; i < GROUP_PENDING_MAX; i++)
         if (g->pending[i].id != 0)
             finish(&g->pending[i]);

@@ -7,6 +7,7 @@
 #include "proc/group_line.h"
 #include "proc/user.h"
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #define GROUP_SOCKETS_MAX 128
@@ -69,7 +70,9 @@ struct group {
     bool ready_told;
     int exit_code;
     int pid_fd;
-    bool as_user; /* children run as this one */
+    struct loop_timer *watch;
+    struct stat watched; /* as it was when it was last read */
+    bool as_user;        /* children run as this one */
     struct user user;
 };
 
@@ -93,6 +96,8 @@ void group_command_answer(struct group *g, const struct group_inst *k, uint64_t 
 void group_command_gone(struct group *g, const struct group_inst *k);
 void group_command_tell(struct group *g, struct slice body);
 void group_command_reload(struct group *g); /* for SIGHUP: nobody waits for an answer */
+/* From now on looks at the watched file. */
+void group_command_watch(struct group *g);
 void group_command_free(struct group *g);
 
 /* --- group.c --- */
