@@ -5,12 +5,15 @@
 #   build-asan/   with AddressSanitizer and UBSan; the tests run it
 #   build-clang/  the same sources under clang; compiled, not run
 #   build-fuzz/   the fuzz targets (clang, libFuzzer)
+#   build-cover/  the same, to measure what lines their corpora reach
+#   build-plant/  a copy of the tree with a bug in it, which a fuzz target has to find
 
 DIR      ?= ./country.d
 PREFIX   ?= /usr/local
 DESTDIR  ?=
-# Seconds of "make fuzz" for each target; FUZZ names some of them.
+# Seconds of "make fuzz" for each target, and of "make fuzz-plant" for each bug; FUZZ names some of them.
 SECONDS_EACH ?= 30
+PLANT_SECONDS ?= 300
 FUZZ     ?=
 # Arguments of tests/run: names of programs to run, instead of all.
 TESTS    ?=
@@ -18,7 +21,7 @@ MESON    := meson setup --prefix $(PREFIX)
 SHELL    := /bin/bash
 export SILD_SHARED := $(abspath $(or $(SILD_SHARED),$(wildcard ../shared)))
 
-.PHONY: all run test bench fuzz interop lint format-check install clean deps deps-test
+.PHONY: all run test bench fuzz fuzz-cover fuzz-plant interop lint format-check install clean deps deps-test
 .PHONY: normal asan clang
 
 all: deps normal
@@ -38,10 +41,6 @@ build-asan/build.ninja: | deps
 
 build-clang/build.ninja: | deps-test
 	CC=clang $(MESON) build-clang -Doptimization=0
-
-build-fuzz/build.ninja: | deps-test
-	CC=clang $(MESON) build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
-	    -Dc_args='-fsanitize=fuzzer-no-link -fno-sanitize-recover=all'
 
 normal: build/build.ninja
 	@ninja -C build
@@ -64,8 +63,16 @@ bench: deps-test
 	@$(MAKE) --no-print-directory normal
 	@bench/run --out build/bench.json
 
-fuzz: deps-test build-fuzz/build.ninja
+fuzz: deps-test
 	@fuzz/run --seconds $(SECONDS_EACH) $(FUZZ)
+
+# How much of its parser each corpus reaches; fails under 85 %.
+fuzz-cover: deps-test
+	@fuzz/run --cover $(FUZZ)
+
+# Does each target find a bug that is put into its parser?
+fuzz-plant: deps-test
+	@fuzz/plant --seconds $(PLANT_SECONDS) $(FUZZ)
 
 # Against X-Road itself, where it was built: see tests/interop/README.
 interop: deps-test
@@ -91,4 +98,4 @@ install: deps build/build.ninja
 	install -D -m 644 man/sild.1 $(DESTDIR)$(PREFIX)/share/man/man1/sild.1
 
 clean:
-	rm -rf build build-asan build-clang build-fuzz
+	rm -rf build build-asan build-clang build-fuzz build-cover build-plant
