@@ -71,7 +71,10 @@ class Id:
         about, by = response_of or self.cert, by or ca
         state = {'good': ocsp.OCSPCertStatus.GOOD, 'revoked': ocsp.OCSPCertStatus.REVOKED, 'unknown': ocsp.OCSPCertStatus.UNKNOWN}[status]
         at = now() - age
-        self.ocsp = ocsp.OCSPResponseBuilder().add_response(about, ca.cert, hashes.SHA1(), state, at, at + next_update if next_update else None,
+        builder = ocsp.OCSPResponseBuilder()
+        if by is not ca:  # it brings its certificate: nobody lists it
+            builder = builder.certificates([by.ocsp_cert])
+        self.ocsp = builder.add_response(about, ca.cert, hashes.SHA1(), state, at, at + next_update if next_update else None,
                                                             at - DAY if status == 'revoked' else None, None) \
             .responder_id(ocsp.OCSPResponderEncoding.HASH, by.ocsp_cert).sign(by.ocsp_key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
         if forged:  # the signature stands at the end
