@@ -15,13 +15,16 @@ DESTDIR  ?=
 SECONDS_EACH ?= 30
 PLANT_SECONDS ?= 300
 FUZZ     ?=
+# Names of bad_… tests for "make mutate", and how many are tried beside each other (as root).
+MUTATE   ?=
+JOBS     ?= 1
 # Arguments of tests/run: names of programs to run, instead of all.
 TESTS    ?=
 MESON    := meson setup --prefix $(PREFIX)
 SHELL    := /bin/bash
 export SILD_SHARED := $(abspath $(or $(SILD_SHARED),$(wildcard ../shared)))
 
-.PHONY: all run test bench fuzz fuzz-cover fuzz-plant interop lint format-check install clean deps deps-test
+.PHONY: all run test mutate bench fuzz fuzz-cover fuzz-plant interop lint format-check install clean deps deps-test
 .PHONY: normal asan clang
 
 all: deps normal
@@ -58,6 +61,10 @@ run: deps build/build.ninja
 test: deps-test
 	@$(MAKE) --no-print-directory asan normal clang
 	@tests/run $(TESTS)
+
+# Switches off each check that a bad_… test is about: half an hour. MUTATE names some of the tests, JOBS beside each other.
+mutate: deps-test
+	@JOBS=$(JOBS) tests/mutate $(MUTATE)
 
 bench: deps-test
 	@$(MAKE) --no-print-directory normal
