@@ -204,7 +204,9 @@ class Watch:
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
-        while not self.over.wait(self.pause):
+        last = False
+        while not last:
+            last = self.over.wait(self.pause)
             for role, mb in self.country.memory().items():
                 self.most[role] = max(mb, self.most.get(role, 0))
 

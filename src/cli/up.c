@@ -345,7 +345,7 @@ static int watch(struct country *c, struct diag *d)
         loop_free(c->loop);
         return d->code != 0 ? d->code : diag_set(d, ERR_NOMEM, "no event loop");
     }
-    look(c);
+    loop_timer_start(c->loop, 0, look, c); /* a stop of the loop counts only while it runs */
     loop_run(c->loop);
     control_free(c->control);
     loop_free(c->loop);

@@ -32,9 +32,12 @@ static const uint8_t MAGIC[8] = "SJSEG1\n";
 #define WINDOW (1u << 20)
 #define RAW_MAX (JOURNAL_RECORD_HEADER + 8 + (size_t)JOURNAL_RECORD_MAX)
 #define HEAD_CRC_AT 28
-/* The first rooms are small, so that a segment of few records is a small file. */
+/* The first rooms are small, so that a segment of few records is a small file. Later ones are for
+ * some batches, and not so large that the one who waits for them waits long. */
 #define AHEAD_FIRST (32u << 10)
-#define AHEAD_MOST (4u << 20)
+#define AHEAD_USUAL (256u << 10)
+#define AHEAD_BATCHES 8
+#define AHEAD_MOST (8u << 20)
 #define AT_ONCE (256u << 10)
 
 void segment_name(uint64_t first, const char *kind, char out[IO_NAME_MAX])
@@ -126,16 +129,19 @@ void segment_close(struct segment *s)
     io_close(&s->file);
 }
 
-/* Zeros behind the batch that ends at `end`; when the disk takes none there is no room, that is
+/* Zeros behind the batch that was written; when the disk takes none there is no room, that is
  * all.
  */
-static void make_room(struct segment *s, uint64_t end, uint64_t limit)
+static void make_room(struct segment *s, size_t batch, uint64_t limit)
 {
     static const uint8_t zeros[AT_ONCE];
-    uint64_t ahead = s->ahead < AHEAD_FIRST ? AHEAD_FIRST : 2 * (uint64_t)s->ahead;
+    uint64_t end = s->bytes + batch, ahead = s->ahead < AHEAD_FIRST ? AHEAD_FIRST : 2 * s->ahead;
+    ahead = ahead < AHEAD_USUAL ? ahead : AHEAD_USUAL;
+    s->ahead = (uint32_t)ahead;
+    if (ahead < AHEAD_BATCHES * (uint64_t)batch)
+        ahead = AHEAD_BATCHES * (uint64_t)batch;
     ahead = ahead < AHEAD_MOST ? ahead : AHEAD_MOST;
     s->room = end;
-    s->ahead = (uint32_t)ahead;
     while (ahead > 0 && s->room < limit) {
         uint64_t n = ahead < AT_ONCE ? ahead : AT_ONCE;
         n = n < limit - s->room ? n : limit - s->room;
@@ -161,7 +167,7 @@ int segment_append(struct segment *s, struct slice batch, uint64_t limit, struct
     if (rc != 0)
         return rc;
     if (s->bytes + batch.n > s->room)
-        make_room(s, s->bytes + batch.n, limit);
+        make_room(s, batch.n, limit);
     rc = io_sync(&s->file, d);
     if (rc != 0) {
         s->reopen = true;

@@ -15,7 +15,7 @@ struct segment {
     uint32_t mark;  /* magic of a record that begins a batch */
     uint64_t bytes; /* end of the records that are written and synced (a reader: known good) */
     uint64_t room;  /* end of the zeros that were written behind the records, for the next ones */
-    uint32_t ahead; /* how many were written last */
+    uint32_t ahead; /* how many are usual by now */
     bool reopen;    /* a sync failed: this descriptor is not to be trusted */
 };
 
