@@ -370,5 +370,21 @@ def sync_ms(folder, n=200):
     return sorted(took)
 
 
+def machine(folder):
+    """One line: processor, memory, kernel, disk, OpenSSL."""
+    def first(pattern, path):
+        with open(path) as f:
+            m = re.search(pattern, f.read(), re.M)
+        return m.group(1) if m else 'unknown'
+
+    model = first(r'^model name\s*: (.*)', '/proc/cpuinfo')
+    gib = int(first(r'^MemTotal: +(\d+)', '/proc/meminfo')) / 2**20
+    disk = subprocess.run(['df', '--output=source,fstype', folder], text=True,
+                          stdout=subprocess.PIPE).stdout.split('\n')[1].split()
+    version = subprocess.run(['openssl', 'version'], text=True, stdout=subprocess.PIPE).stdout.split()
+    return '%s, %d cores, %.0f GiB; Linux %s; %s on %s; OpenSSL %s' % (
+        model, len(os.sched_getaffinity(0)), gib, os.uname().release, disk[1], disk[0], version[1])
+
+
 def on_terminate():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
