@@ -400,7 +400,7 @@ static int s_client(const char *options)
 {
     char command[512];
     snprintf(command, sizeof command,
-             "(echo ping; sleep 0.3) | timeout 5 openssl s_client -connect 127.0.0.1:%u "
+             "(echo ping; sleep 1) | timeout 5 openssl s_client -connect 127.0.0.1:%u "
              "-cert client.pem -key client.key -cert_chain client-chain.pem %s | grep ^ping",
              kit_port(&at), options);
     server.total = 0;
@@ -434,7 +434,7 @@ TEST(openssl_s_client_sees_our_chain_without_root)
     server.echo = server.close_on_eof = true;
     char command[512];
     snprintf(command, sizeof command,
-             "(echo ping; sleep 0.3) | timeout 5 openssl s_client -connect 127.0.0.1:%u -CAfile "
+             "(echo ping; sleep 1) | timeout 5 openssl s_client -connect 127.0.0.1:%u -CAfile "
              "ca.pem -verify_return_error -showcerts -cert client.pem -key client.key",
              kit_port(&at));
     pid_t pid = kit_start("chain.log", command);

@@ -452,7 +452,8 @@ TEST(stopping_lets_the_running_exchange_end)
     char command[128];
     snprintf(command, sizeof command, "curl -si http://127.0.0.1:%u/hold", kit_port(&at));
     pid_t pid = kit_start("out", command);
-    rest(200);
+    for (int i = 0; held == NULL && i < 300; i++)
+        rest(100);
     CHECK(held != NULL);
     http_server_stop(server, stop, &stopped);
     rest(50);
@@ -477,9 +478,13 @@ TEST(connections_over_the_maximum_wait)
         "curl -s http://127.0.0.1:%u/hold & sleep 0.2; curl -s http://127.0.0.1:%u/hello; wait",
         kit_port(&at), kit_port(&at));
     pid_t pid = kit_start("out", command);
+    for (int i = 0; held == NULL && i < 300; i++)
+        rest(100);
     rest(500);
     CHECK_INT(started, 1);
     http_reply(held->x, 200, NULL, SLICE_NONE, SLICE_LIT("first\n"));
+    for (int i = 0; started < 2 && i < 300; i++)
+        rest(100);
     rest(300);
     CHECK_INT(kit_wait(pid), 0);
     CHECK_STR(kit_text("out"), "first\nhello\n");
