@@ -164,9 +164,17 @@ static void put_data(struct buf *b, struct slice name, const struct digest *d)
     buf_str(b, HASHCHAIN_FORM_DATA_END);
 }
 
+static void put_numbered(struct buf *b, const char *line, size_t step, const char *tail)
+{
+    char digits[HASHCHAIN_FORM_DIGITS];
+    buf_str(b, line);
+    buf_slice(b, hashchain_form_number(step, digits));
+    buf_str(b, tail);
+}
+
 static void put_step_begin(struct buf *b, size_t step)
 {
-    buf_printf(b, HASHCHAIN_FORM_STEP, step);
+    put_numbered(b, HASHCHAIN_FORM_STEP, step, HASHCHAIN_FORM_STEP_TAIL);
 }
 
 static void put_step_end(struct buf *b)
@@ -187,7 +195,7 @@ static void put_node(struct buf *b, const struct tree *t, const struct hashchain
     if (last)
         put_data(b, m->name[0], &m->digest[0]);
     else
-        buf_printf(b, HASHCHAIN_FORM_STEP_REF, step + 1);
+        put_numbered(b, HASHCHAIN_FORM_STEP_REF, step + 1, HASHCHAIN_FORM_STEP_REF_TAIL);
     if (!(own & 1))
         put_sibling(b, sibling);
     put_step_end(b);

@@ -2,12 +2,10 @@
 
 #include "base/base64.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define STEPS_MAX 24 /* a batch of 16384 messages has 15 */
 #define ITEMS_MAX 16
-#define NUMBERED_MAX 64
 
 struct step {
     struct digest item[ITEMS_MAX];
@@ -28,12 +26,20 @@ struct reader {
 
 #define SKIP(rest, literal) slice_skip(rest, SLICE_LIT(literal))
 
-/* A line of the form with a step's number in it. */
-static bool skip_numbered(struct slice *rest, const char *format, size_t number)
+struct slice hashchain_form_number(size_t n, char out[HASHCHAIN_FORM_DIGITS])
 {
-    char line[NUMBERED_MAX];
-    int n = snprintf(line, sizeof line, format, number);
-    return slice_skip(rest, slice_of(line, (size_t)n));
+    char *p = out + HASHCHAIN_FORM_DIGITS;
+    do {
+        *--p = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    return slice_of(p, (size_t)(out + HASHCHAIN_FORM_DIGITS - p));
+}
+
+static bool skip_number(struct slice *rest, size_t n)
+{
+    char digits[HASHCHAIN_FORM_DIGITS];
+    return slice_skip(rest, hashchain_form_number(n, digits));
 }
 
 /* A name that stands in an attribute as it is: nothing that XML writes or reads in another way. */
@@ -113,7 +119,8 @@ static bool read_item(struct reader *r, struct step *s)
         return read_value(r, &r->rest, r->alg, item) && SKIP(&r->rest, HASHCHAIN_FORM_HASH_END);
     if (SKIP(&r->rest, HASHCHAIN_FORM_DATA))
         return read_data(r, item);
-    if (s->has_ref || !skip_numbered(&r->rest, HASHCHAIN_FORM_STEP_REF, r->n))
+    if (s->has_ref || !SKIP(&r->rest, HASHCHAIN_FORM_STEP_REF) || !skip_number(&r->rest, r->n) ||
+        !SKIP(&r->rest, HASHCHAIN_FORM_STEP_REF_TAIL))
         return false;
     s->has_ref = true;
     s->ref = s->n - 1;
@@ -124,7 +131,8 @@ static bool read_steps(struct reader *r)
 {
     bool more = true;
     while (more) {
-        if (r->n == STEPS_MAX || !skip_numbered(&r->rest, HASHCHAIN_FORM_STEP, r->n))
+        if (r->n == STEPS_MAX || !SKIP(&r->rest, HASHCHAIN_FORM_STEP) ||
+            !skip_number(&r->rest, r->n) || !SKIP(&r->rest, HASHCHAIN_FORM_STEP_TAIL))
             return false;
         struct step *s = &r->step[r->n++];
         s->n = 0;

@@ -23,8 +23,11 @@
 #define HASHCHAIN_FORM_CHAIN                                                                       \
     HASHCHAIN_FORM_BEGIN " " HASHCHAIN_FORM_NAMESPACES ">\n"                                       \
                          "    <ns2:DefaultDigestMethod Algorithm=\""
-#define HASHCHAIN_FORM_STEP "    <ns2:HashStep id=\"STEP%zu\">\n"
-#define HASHCHAIN_FORM_STEP_REF "        <ns2:StepRef URI=\"#STEP%zu\"/>\n"
+/* Behind these two stand a number and their _TAIL. */
+#define HASHCHAIN_FORM_STEP "    <ns2:HashStep id=\"STEP"
+#define HASHCHAIN_FORM_STEP_TAIL "\">\n"
+#define HASHCHAIN_FORM_STEP_REF "        <ns2:StepRef URI=\"#STEP"
+#define HASHCHAIN_FORM_STEP_REF_TAIL "\"/>\n"
 #define HASHCHAIN_FORM_STEP_END "    </ns2:HashStep>\n"
 #define HASHCHAIN_FORM_HASH "        <ns2:HashValue>\n"
 #define HASHCHAIN_FORM_HASH_END "        </ns2:HashValue>\n"
@@ -35,6 +38,11 @@
 #define HASHCHAIN_FORM_VALUE "<DigestValue>"
 #define HASHCHAIN_FORM_VALUE_END "</DigestValue>\n"
 #define HASHCHAIN_FORM_CHAIN_END "</ns2:HashChain>\n"
+
+#define HASHCHAIN_FORM_DIGITS 20
+
+/* A step's number in decimal, in out. */
+struct slice hashchain_form_number(size_t n, char out[HASHCHAIN_FORM_DIGITS]);
 
 /*
  * True: both documents keep to the form, name exactly the inputs (each with its digest) and lead to
