@@ -267,6 +267,24 @@ static void judge_stored(struct doctor *d, struct doctor_gateway *g, const struc
     doctor_find_next(f, "sild gateway refresh --config '%s'", g->config);
 }
 
+/* Who is who is judged by the newest configuration that any of them keeps: gateways fetch one after
+ * the other. */
+static void share_newest(struct doctor *d)
+{
+    const struct globalconf *newest = NULL;
+    for (size_t i = 0; i < d->n; i++) {
+        const struct globalconf *own = d->gateway[i].stored.g;
+        if (own != NULL && (newest == NULL || globalconf_expires(own) > globalconf_expires(newest)))
+            newest = own;
+    }
+    for (size_t i = 0; i < d->n; i++) {
+        struct doctor_gateway *g = &d->gateway[i];
+        if (g->stored.g == NULL ||
+            slice_eq(globalconf_instance(newest), globalconf_instance(g->stored.g)))
+            g->conf = newest;
+    }
+}
+
 void doctor_conf(struct doctor *d)
 {
     for (size_t i = 0; i < d->n; i++) {
@@ -281,8 +299,5 @@ void doctor_conf(struct doctor *d)
         judge_stored(d, g, &l);
         arena_free(l.a);
     }
-    /* Where a gateway keeps none, another's tells who is who. */
-    for (size_t i = 0; i < d->n; i++)
-        for (size_t k = 0; d->gateway[i].conf == NULL && k < d->n; k++)
-            d->gateway[i].conf = d->gateway[k].stored.g;
+    share_newest(d);
 }

@@ -65,7 +65,7 @@ struct doctor_gateway {
     char name[64], config[DOCTOR_PATH], dir[DOCTOR_PATH];
     struct conffile file;
     struct cli_globalconf stored;  /* as it keeps it; stored.g NULL: none that can be read */
-    const struct globalconf *conf; /* stored, or of another gateway where that is better; NULL */
+    const struct globalconf *conf; /* stored, or a newer one of another gateway; NULL: none */
     bool is_up, is_ready;
 };
 
