@@ -189,13 +189,14 @@ ROWS = [
     ('bad_configuration', 'bad_configuration_part_missing', (CONF, '    if (status != 200)\n        return diag_set(d, ERR_GC_PART_DOWNLOAD, "%s: status', '    if (false)\n        return diag_set(d, ERR_GC_PART_DOWNLOAD, "%s: status')),
     ('bad_configuration', 'bad_configuration_of_stranger', (DIRECTORY, '        if (digest_eq(&want, &got)) {', '        if (true) {')),
     ('bad_configuration', 'bad_configuration_replayed', (CONF, 'if (stored == INT64_MAX || dir->expires_ms >= stored)', 'if (true)')),
-    ('bad_configuration', 'bad_configuration_no_document', (DIRECTORY, 'return diag_set(d, ERR_GC_NO_SIGNED_DATA,', 'return diag_set(d, ERR_INTERNAL,')),
-    ('bad_configuration', 'bad_configuration_without_end', *REPLY_HEAD),
+    ('bad_configuration', 'bad_configuration_no_document', (DIRECTORY, '    return diag_set(d, ERR_GC_PARSE, "the closing delimiter is missing");', '    return 0;')),
+    ('bad_configuration', 'bad_configuration_without_end', ('src/net/http_fetch.c', '    if (!f->out->body.failed)\n        return;', '    if (true)\n        return;')),
     ('bad_configuration', 'bad_configuration_expired', EXPIRED_CONF),
     # ---- the log
     ('bad_storage', 'bad_disk_full_consumer bad_disk_full_provider bad_disk_full_restart', UNWRITTEN),
     ('bad_storage', 'bad_log_altered bad_log_altered_at_start', CHECKSUM),
     ('bad_storage', 'bad_log_forged', ('src/journal/journal_verify.c', 'if (memcmp(&leaf, &c->leaf[seq - c->at], sizeof leaf) == 0)', 'if (true)')),
-    ('bad_storage', 'bad_log_truncated', ('src/journal/journal_verify.c', 'if (rc == ERR_EOF) {', 'if (false) {')),
+    ('bad_storage', 'bad_log_truncated', ('src/journal/journal_refresh.c', '        rc = read_on(j, whole, d);\n', '        rc = read_on(j, whole, d);\n        if (rc == ERR_CORRUPT) {\n            rc = 0;\n            break;\n        }\n'),
+     ('src/journal/journal_verify.c', 'if (h->size > j->durable) {', 'if (false) {')),
     ('bad_storage', 'bad_container_altered', (CHAIN, '    if (!digest_eq(&own, digest))\n', '    if (false)\n')),
 ]

@@ -185,6 +185,12 @@ def run_one(name, f, after=True):
     kit.result(not c.wrong, '%s: %s' % (name, said), '\n'.join(c.wrong))
 
 
+def lost_in(g):
+    """The acknowledged exchanges of which a log does not have request and answer."""
+    data = b''.join(open(p, 'rb').read() for p in sorted(glob.glob(g.dir + '/messagelog/*.seg')))
+    return [i for i in ids if data.count(i.encode()) < 2]
+
+
 def logs_hold_everything():
     """Each acknowledged exchange is in both logs, and nothing is there that is not accounted for."""
     for side, g in (NEAR, servers['near']), (FAR, servers['far']):
@@ -194,8 +200,7 @@ def logs_hold_everything():
         n = v['messages'] if isinstance(v, dict) else -1
         kit.result(least <= n <= most, '%s: the whole log verifies and holds the %s records of what was exchanged' % (g.name, least if least == most else '%d to %d' % (least, most)),
                    '%d to %d expected\n%s' % (least, most, v))
-        data = b''.join(open(p, 'rb').read() for p in sorted(glob.glob(g.dir + '/messagelog/*.seg')))
-        lost = [i for i in ids if data.count(i.encode()) < 2]
+        lost = lost_in(g)
         kit.result(not lost, '%s: request and answer of all %d acknowledged exchanges are in the log' % (g.name, len(ids)), lost[:5])
 
 
