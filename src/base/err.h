@@ -67,6 +67,7 @@
     X(ERR_INVALID_SECURITY_SERVER, "invalid_security_server", "invalid security server")           \
     X(ERR_MIME_PARSING, "mime_parsing_failed", "MIME parsing failed")                              \
     X(ERR_INCONSISTENT_RESPONSE, "inconsistent_response", "response does not fit the request")     \
+    X(ERR_MISSING_BODY, "missing_body", "SOAP message has no body")                                \
     X(ERR_MISSING_SOAP, "missing_soap", "SOAP message is missing")                                 \
     X(ERR_INVALID_SOAP, "invalid_soap", "invalid SOAP message")                                    \
     X(ERR_MISSING_REST, "missing_rest", "REST message is missing")                                 \

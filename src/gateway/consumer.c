@@ -198,9 +198,10 @@ static void on_call_error(void *ctx, struct http_call *call, const struct diag *
     }
     if (d.code == ERR_SYNTAX || d.code == ERR_TOO_LARGE)
         d.code = ERR_IO; /* no HTTP, or more of it than is read */
-    if (!c->connected)
+    if (!c->connected && d.code != ERR_SSL_AUTH)
         diag_set(&d, ERR_NETWORK, "Could not connect to any target host: %s", why->text);
-    consumer_fail(c, &d);
+    bool inside = c->plain_fault || (c->reader != NULL && message_reader_inside(c->reader));
+    consumer_fail_as(c, inside ? "service_failed" : NULL, &d); /* transport.md 7.2 */
 }
 
 static const struct http_call_events call_events = {

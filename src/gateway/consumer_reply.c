@@ -20,13 +20,17 @@ void consumer_on_head(void *ctx, struct http_call *call, const struct http_head 
         consumer_fail(c, &d);
         return;
     }
-    if (type.p == NULL || mime_type_parse(type, &t) != 0) {
+    if (type.p == NULL) {
         diag_set(&d, ERR_INVALID_CONTENT_TYPE, "The provider's server gave no content type");
         consumer_fail(c, &d);
         return;
     }
-    if (slice_ieq_str(t.base, "text/xml")) {
+    if (mime_type_parse(type, &t) == 0 && slice_ieq_str(t.base, "text/xml")) {
         c->plain_fault = true;
+        return;
+    }
+    if (message_reader_new(type, true, &c->reader, &d) != 0) {
+        consumer_fail_as(c, "service_failed", &d);
         return;
     }
     if (digest_from_name(http_get(h, "x-hash-algorithm")) != DIGEST_SHA512) {
@@ -34,10 +38,7 @@ void consumer_on_head(void *ctx, struct http_call *call, const struct http_head 
                  "Could not get hash algorithm identifier from message: the provider's server must "
                  "say x-hash-algorithm: SHA-512");
         consumer_fail(c, &d);
-        return;
     }
-    if (message_reader_new(type, true, &c->reader, &d) != 0)
-        consumer_fail_as(c, "service_failed", &d);
 }
 
 static int take_fault(struct consumer *c, struct slice xml, struct diag *d)

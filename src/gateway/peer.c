@@ -140,12 +140,12 @@ static int maintenance(const struct globalconf_server *v, struct diag *d)
     return ERR_MAINTENANCE_MODE;
 }
 
-static int no_address(const struct id_client *provider, const char *what, struct diag *d)
+static int no_address(const struct id_client *provider, struct diag *d)
 {
     struct buf id;
     buf_init(&id, 2048);
     id_client_short(&id, provider);
-    diag_set(d, ERR_UNKNOWN_MEMBER, "Could not find %s for service provider \"%s\"", what,
+    diag_set(d, ERR_UNKNOWN_MEMBER, "Could not find addresses for service provider \"%s\"",
              buf_cstr(&id));
     buf_free(&id);
     return ERR_UNKNOWN_MEMBER;
@@ -163,7 +163,7 @@ static int candidates(const struct snapshot *s, const struct id_client *provider
             v[with_address++] = v[i];
     *n = with_address;
     if (*n == 0)
-        return no_address(provider, "addresses", d);
+        return no_address(provider, d);
     if (wanted == NULL)
         return 0;
     for (size_t i = 0; i < *n; i++) {
@@ -183,7 +183,8 @@ int peer_addresses(const struct worker *w, const struct snapshot *s,
                    struct net_addr out[PEER_ADDRS_MAX], size_t *n, struct diag *d)
 {
     struct globalconf_server v[PEER_ADDRS_MAX];
-    size_t servers, resting = 0;
+    size_t servers;
+    bool nameless = false;
     *n = 0;
     if (!globalconf_has_instance(s->gc, provider->instance, loop_wall_ms(w->loop)))
         return diag_set(d, ERR_INTERNAL, "Shared params for instance identifier \"%.*s\" not found",
@@ -193,17 +194,22 @@ int peer_addresses(const struct worker *w, const struct snapshot *s,
         return rc;
     for (size_t i = 0; i < servers; i++) {
         if (v[i].maintenance) {
-            resting++;
-            rc = maintenance(&v[i], d);
+            rc = nameless ? rc : maintenance(&v[i], d);
             continue;
         }
-        *n += snapshot_resolve(s, v[i].address, s->conf.peer_port, out + *n, PEER_ADDRS_MAX - *n);
+        size_t got =
+            snapshot_resolve(s, v[i].address, s->conf.peer_port, out + *n, PEER_ADDRS_MAX - *n);
+        nameless = nameless || got == 0;
+        if (got == 0)
+            rc = diag_set(d, ERR_NETWORK,
+                          "Could not connect to any target host: the name %.*s is not known",
+                          SLICE_ARG(v[i].address));
+        *n += got;
     }
-    if (*n > 0) {
-        shuffle(out, *n);
-        return 0;
-    }
-    return resting > 0 ? rc : no_address(provider, "a suitable address", d);
+    if (*n == 0)
+        return rc;
+    shuffle(out, *n);
+    return 0;
 }
 
 int64_t peer_patience(const struct snapshot *s)

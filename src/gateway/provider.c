@@ -3,6 +3,7 @@
 #include "gateway/peer_version.h"
 #include "gateway/refusal.h"
 #include "gateway/verdict.h"
+#include "wire/uri.h"
 #include "xroad/acl.h"
 #include "xroad/trust.h"
 
@@ -110,6 +111,16 @@ static void client_text(const struct id_client *id, char *out, size_t cap)
     buf_free(&b);
 }
 
+/* A part that is no OCSP response is told apart from one that proves nothing. */
+static int check_ocsp_parts(const struct provider *p, struct diag *d)
+{
+    struct ocsp_info info;
+    for (size_t i = 0; i < p->n_ocsp; i++)
+        if (ocsp_parse(p->ocsp[i], &info, NULL) != 0)
+            return diag_set(d, ERR_IO, "an OCSP part of the message is no OCSP response");
+    return 0;
+}
+
 /* Everything that X-Road checks while it parses the head part. */
 static int check_head(struct provider *p, const char **phase, struct diag *d)
 {
@@ -125,9 +136,11 @@ static int check_head(struct provider *p, const char **phase, struct diag *d)
     if (p->key < 0)
         return d->code;
     int rc = judge_peer(p, d);
-    if (rc != 0 && rc != ERR_INTERNAL)
+    if (rc == 0 || check_ocsp_parts(p, d) != 0)
+        return rc == 0 ? 0 : d->code;
+    if (rc != ERR_INTERNAL)
         d->code = ERR_SSL_AUTH; /* X-Road wraps what it finds here (transport.md 3.3) */
-    return rc == 0 ? 0 : d->code;
+    return d->code;
 }
 
 /* --- access rights --- */
@@ -144,6 +157,21 @@ static bool allowed(const struct provider *p, struct slice path)
     return false;
 }
 
+/* What the rights are compared with is what the provider is asked for: its dot segments are gone,
+ * whoever would have resolved them, and how. */
+static int resolve_path(struct provider *p, struct diag *d)
+{
+    struct buf path;
+    p->path = p->req.service_path;
+    if (slice_find_slice(p->path, SLICE_LIT("/.")) == SIZE_MAX)
+        return 0;
+    buf_init(&path, 16384);
+    int rc = uri_path_resolve(p->req.service_path, &path, d);
+    p->path = arena_dup(p->a, buf_view(&path));
+    buf_free(&path);
+    return rc;
+}
+
 static int check_access(struct provider *p, struct diag *d)
 {
     struct buf path, name;
@@ -156,6 +184,7 @@ static int check_access(struct provider *p, struct diag *d)
         rc = diag_set(d, ERR_UNKNOWN_SERVICE, "Unknown service: %s", buf_cstr(&name));
     if (rc == 0)
         rc = acl_normalise(p->req.service_path, &path, d);
+    rc = rc != 0 ? rc : resolve_path(p, d);
     if (rc == 0 && !allowed(p, buf_view(&path)))
         rc = diag_set(d, ERR_ACCESS_DENIED, "Request is not allowed: %s", buf_cstr(&name));
     if (rc == 0 && p->service->disabled)
@@ -174,6 +203,9 @@ static int take_head(struct provider *p, struct slice piece, const char **phase,
     p->part = arena_dup(p->a, piece);
     digest_of(DIGEST_SHA512, p->part, &p->part_digest);
     int rc = rest_request_parse(p->a, p->part, &p->req, d);
+    if (rc == 0 && !slice_eq(p->req.request_id, p->http_request_id))
+        rc = diag_set(d, ERR_INVALID_MESSAGE,
+                      "x-road-request-id of the HTTP head is not that of the signed message");
     rc = rc != 0 ? rc : check_head(p, phase, d);
     if (rc != 0)
         return rc;
@@ -210,8 +242,7 @@ static int take_event(struct provider *p, enum message_event e, struct slice pie
         p->signature = arena_dup(p->a, piece);
         return 0;
     case MESSAGE_FAULT:
-        *phase = "service_failed";
-        return diag_set(d, ERR_INVALID_CONTENT_TYPE,
+        return diag_set(d, p->part.n == 0 ? ERR_MISSING_REST : ERR_MISSING_SIGNATURE,
                         "the consumer's server gave up while it was sending");
     case MESSAGE_MORE:
     case MESSAGE_BODY_END:
@@ -412,8 +443,10 @@ static void on_request(void *server_ctx, struct http_exchange *x)
     http_exchange_set(x, p);
     const char *phase = NULL;
     int rc = check_http(p, &d);
-    if (rc == 0 && (rc = check_registered(p, &d)) != 0)
-        phase = "service_failed"; /* X-Road finds it later, while it parses the message */
+    if (rc == 0) {
+        phase = "service_failed"; /* X-Road finds what follows while it parses the message */
+        rc = check_registered(p, &d);
+    }
     if (rc == 0)
         http_exchange_good(x);
     else

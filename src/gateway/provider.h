@@ -28,7 +28,8 @@ struct provider {
     struct body body;
     enum metadata_kind metadata;
     const struct serverconf_service *service;
-    int key; /* of the provider's member */
+    struct slice path; /* below the service's URL, as the provider is asked for it */
+    int key;           /* of the provider's member */
     uint64_t asked_sign, asked_log;
     bool request_read, over; /* over: an answer or fault was given */
     /* calling the information system */

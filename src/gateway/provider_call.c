@@ -326,7 +326,7 @@ static void on_connected(void *ctx, struct http_call *call, struct conn *conn)
 static int request_head(struct provider *p, const struct http_url *u, struct buf *out,
                         struct diag *d)
 {
-    struct slice base = u->path, path = p->req.service_path;
+    struct slice base = u->path, path = p->path;
     bool v6 = slice_find(u->host, ':') != SIZE_MAX;
     if (base.n > 0 && base.p[base.n - 1] == '/' && (path.n == 0 || path.p[0] == '/') && path.n > 0)
         base.n--;

@@ -76,9 +76,9 @@ void conn_die_errno(struct conn *c, const char *what, int e)
     char addr[NET_ADDR_TEXT];
     struct diag d;
     net_addr_print(&c->peer, addr, sizeof addr);
-    int code = e == ECONNRESET || e == EPIPE ? ERR_CLOSED
-               : e == ETIMEDOUT              ? ERR_TIMEOUT
-                                             : ERR_NETWORK;
+    int code = c->state == CONN_HANDSHAKE ? ERR_SSL_AUTH
+               : e == ETIMEDOUT           ? ERR_TIMEOUT
+                                          : ERR_NETWORK;
     diag_set(&d, code, "%s %s: %s", what, addr, strerror(e));
     conn_die(c, &d);
 }
@@ -132,7 +132,9 @@ static void timed_out(struct conn *c)
         return;
     }
     net_addr_print(&c->peer, addr, sizeof addr);
-    if (c->state == CONN_CONNECTING || c->state == CONN_HANDSHAKE)
+    if (c->state == CONN_HANDSHAKE)
+        diag_set(&d, ERR_SSL_AUTH, "%s did not finish the TLS handshake in time", addr);
+    else if (c->state == CONN_CONNECTING)
         diag_set(&d, ERR_TIMEOUT, "%s did not answer in time", addr);
     else
         diag_set(&d, ERR_TIMEOUT, "the connection with %s was silent for too long", addr);

@@ -30,8 +30,9 @@ struct conn_events {
     bool (*on_idle)(void *ctx);
 };
 
-/* tls NULL: plain; the conn takes its own reference. timeout_ms covers connect and handshake. NULL
- * only without memory. */
+/* tls NULL: plain; the conn takes its own reference. timeout_ms covers connect and handshake.
+ * Whatever ends a handshake is ERR_SSL_AUTH, a reset afterwards ERR_NETWORK. NULL only without
+ * memory. */
 struct conn *conn_connect(struct loop *l, const struct net_addr *to, struct tls *tls,
                           int64_t timeout_ms, const struct conn_events *ev, void *ctx);
 /* Takes over an accepted descriptor, also when it fails. */

@@ -175,8 +175,8 @@ static bool pop(struct buf *out, size_t from)
     return true;
 }
 
-/* Appends "/" and the segment, or resolves it; NULL or the flaw. */
-static const char *push(struct slice segment, bool last, struct buf *out, size_t from)
+/* Appends "/" and the segment, decoded or not, or resolves it; NULL or the flaw. */
+static const char *push(struct slice segment, bool last, bool raw, struct buf *out, size_t from)
 {
     const char *flaw = segment_flaw(segment, last);
     if (flaw != NULL)
@@ -190,42 +190,60 @@ static const char *push(struct slice segment, bool last, struct buf *out, size_t
     }
     buf_byte(out, '/');
     size_t start = out->n;
-    if (uri_segment_decode(segment, out) == ERR_SYNTAX)
+    if (raw)
+        buf_slice(out, segment);
+    else if (uri_segment_decode(segment, out) == ERR_SYNTAX)
         return "escapes in the path that are not UTF-8";
     if (out->failed)
         return "the path is too long";
-    return decoded_flaw(slice_from(buf_view(out), start));
+    return raw ? NULL : decoded_flaw(slice_from(buf_view(out), start));
+}
+
+static const char *walk(struct slice path, bool raw, struct buf *out, size_t from)
+{
+    if (path.n == 0)
+        return NULL;
+    if (path.p[0] != '/')
+        return "the path does not begin with \"/\"";
+    struct slice rest = slice_from(path, 1), segment;
+    while (slice_next(&rest, '/', &segment)) {
+        const char *flaw = push(segment, rest.p == NULL, raw, out, from);
+        if (flaw != NULL)
+            return flaw;
+    }
+    return out->failed ? "the path is too long" : NULL;
 }
 
 static const char *normalise(struct slice raw, struct buf *out, size_t from)
 {
-    if (raw.n == 0)
-        return NULL;
-    if (raw.p[0] != '/')
-        return "the path does not begin with \"/\"";
-    struct slice rest = slice_from(raw, 1), segment;
-    while (slice_next(&rest, '/', &segment)) {
-        const char *flaw = push(segment, rest.p == NULL, out, from);
-        if (flaw != NULL)
-            return flaw;
-    }
-    if (out->failed)
-        return "the path is too long";
+    const char *flaw = walk(raw, false, out, from);
+    if (flaw != NULL)
+        return flaw;
     struct slice path = slice_from(buf_view(out), from);
     return slice_find_slice(path, SLICE_LIT("..")) != SIZE_MAX ? "\"..\" is left in the path"
                                                                : NULL;
 }
 
-int uri_path_normalise(struct slice raw, struct buf *out, struct diag *d)
+static int judged(const char *flaw, struct buf *out, size_t from, struct diag *d)
 {
-    size_t from = out->n;
-    const char *flaw = normalise(raw, out, from);
     if (flaw == NULL)
         return 0;
     out->n = from;
     diag_set(d, ERR_ACCESS_DENIED, "%s", flaw);
     diag_rule(d, "RFC 3986 6.2.2");
     return ERR_ACCESS_DENIED;
+}
+
+int uri_path_normalise(struct slice raw, struct buf *out, struct diag *d)
+{
+    size_t from = out->n;
+    return judged(normalise(raw, out, from), out, from, d);
+}
+
+int uri_path_resolve(struct slice raw, struct buf *out, struct diag *d)
+{
+    size_t from = out->n;
+    return judged(walk(raw, true, out, from), out, from, d);
 }
 
 /* Length of the well-formed escape sequence of one UTF-8 character at s[i], 0 when it is none. */

@@ -36,6 +36,12 @@ int uri_form_decode(struct slice text, struct buf *out) MUST_USE;
 int uri_path_normalise(struct slice raw, struct buf *out, struct diag *d) MUST_USE;
 
 /*
+ * Appends the path with "." and ".." resolved and nothing decoded: decoding its segments gives what
+ * uri_path_normalise makes of the same path. For paths that it takes. Errors as there.
+ */
+int uri_path_resolve(struct slice raw, struct buf *out, struct diag *d) MUST_USE;
+
+/*
  * Judges a request target (path and query, origin-form) at the edge to information systems.
  * ERR_BAD_REQUEST for what X-Road's HTTP library answers with 400, and for queries that the
  * provider's side of X-Road could not parse. Plain ".." and ";x=1" pass, as do %2F, %3F and %23.

@@ -120,10 +120,14 @@ int fault_from_soap(struct arena *a, struct slice xml, struct fault *out, struct
     }
     if (!slice_eq_str(doc.root->local, "Envelope"))
         return diag_set(d, ERR_INVALID_SOAP, "the document is no SOAP envelope");
-    const struct xml_node *fault = child(child(doc.root, "Body"), "Fault");
+    const struct xml_node *body = child(doc.root, "Body"), *fault = child(body, "Fault");
     const struct xml_node *code = child(fault, "faultcode");
+    if (body == NULL)
+        return diag_set(d, ERR_MISSING_BODY, "the SOAP message has no body");
+    if (fault == NULL)
+        return diag_set(d, ERR_INVALID_MESSAGE, "Expected a fault, but the SOAP message is none");
     if (code == NULL)
-        return diag_set(d, ERR_INVALID_SOAP, "the SOAP message is no fault");
+        return diag_set(d, ERR_INVALID_SOAP, "the SOAP fault has no code");
     const struct xml_node *text = child(fault, "faultstring"), *detail = child(fault, "detail");
     const struct xml_node *inner = child(detail, "faultDetail");
     put(out->code, sizeof out->code, slice_trim(xml_text(a, code)));

@@ -25,7 +25,8 @@ void fault_prefix(struct fault *f, const char *p);
 
 /* The SOAP fault document, byte for byte as X-Road writes it. */
 void fault_to_soap(const struct fault *f, struct buf *out);
-/* Reads a SOAP fault by local names. ERR_INVALID_SOAP when it is none. */
+/* Reads a SOAP fault by local names. ERR_INVALID_SOAP: no SOAP, or a fault without a code;
+ * ERR_MISSING_BODY; ERR_INVALID_MESSAGE: another SOAP message. */
 int fault_from_soap(struct arena *a, struct slice xml, struct fault *out, struct diag *d) MUST_USE;
 
 /* Towards an information system: 500 when the code starts with "server." (any generation's

@@ -85,7 +85,7 @@ struct message_reader {
     struct buf part; /* the part being gathered */
     const struct part_type *type;
     enum state state;
-    bool response;
+    bool response, inside;
     size_t ocsp;
 };
 
@@ -213,6 +213,8 @@ static int classify_soap(struct message_reader *r, struct diag *d)
         r->state = AFTER_FAULT;
         return 0;
     }
+    if (err != ERR_INVALID_MESSAGE)
+        return err;
     if (r->state != AT_HEAD)
         return diag_set(d, ERR_INVALID_CONTENT_TYPE,
                         "Received invalid content type instead of signature: text/xml");
@@ -249,6 +251,7 @@ static int step(struct message_reader *r, enum mime_event what, struct slice dat
     int err = 0;
     switch (what) {
     case MIME_PART:
+        r->inside = true;
         err = enter_part(r, d);
         if (err == 0 && !skip && r->type->kind == KIND_BODY)
             *event = MESSAGE_BODY;
@@ -262,6 +265,7 @@ static int step(struct message_reader *r, enum mime_event what, struct slice dat
         *piece = data;
         return 0;
     case MIME_PART_END:
+        r->inside = false;
         if (skip)
             return 0;
         if (r->type->kind == KIND_SOAP)
@@ -301,6 +305,11 @@ int message_read(struct message_reader *r, struct slice *in, enum message_event 
             return err;
     }
     return 0;
+}
+
+bool message_reader_inside(const struct message_reader *r)
+{
+    return r->inside;
 }
 
 int message_reader_eof(const struct message_reader *r, struct diag *d)

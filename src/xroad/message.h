@@ -52,10 +52,13 @@ void message_reader_free(struct message_reader *r);
 /*
  * Consumes *in up to the next event. Pieces are borrowed until the next call. Order, doubles,
  * maxima, unknown types are checked here: ERR_INVALID_CONTENT_TYPE, ERR_INVALID_MESSAGE,
- * ERR_MISSING_REST, ERR_MISSING_SIGNATURE, ERR_MIME_PARSING, ERR_TOO_LARGE.
+ * ERR_MISSING_REST, ERR_MISSING_SIGNATURE, ERR_MIME_PARSING, ERR_TOO_LARGE; of what should be a
+ * fault and cannot be read ERR_INVALID_SOAP and ERR_MISSING_BODY.
  */
 int message_read(struct message_reader *r, struct slice *in, enum message_event *event,
                  struct slice *piece, struct diag *d) MUST_USE;
+/* Between a part's head and the delimiter after it? */
+bool message_reader_inside(const struct message_reader *r);
 /* The connection ended: 0 only after MESSAGE_END, else says what is missing. */
 int message_reader_eof(const struct message_reader *r, struct diag *d) MUST_USE;
 

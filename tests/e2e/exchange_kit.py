@@ -1,6 +1,6 @@
 """What tests/e2e/exchange is made of: results, processes with a role, an information system that does
 anything asked, and a client that sees every byte of an answer."""
-import ctypes, fcntl, hashlib, json, os, re, signal, socket, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
+import ctypes, fcntl, hashlib, json, os, re, select, signal, socket, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
 
 SILD = os.path.abspath(os.environ.get('SILD', './build/sild'))
 BUILD = os.path.abspath(os.environ.get('SILD_BUILD', os.path.dirname(SILD)))
@@ -506,10 +506,13 @@ def mirror(q, s):
 
 class Relay:
     """Carries messages from one server to another, knowing both their TLS keys; `request` and `response` may change
-    head and (decoded) body on their way. A body of None: the connection breaks within it."""
+    head and (decoded) body on their way. A body of None: the connection breaks within it. `reply` gets the TLS socket and the
+    answer's head and body, and says itself what the asking server hears; `meet` gets the bare socket before any TLS. After
+    either the connection ends. `front` may be another TLS context for connections to come."""
 
     def __init__(self, at, to, server, client):
         self.at, self.to, self.server, self.client, self.request, self.response, self.requests = at, to, server, client, None, None, 0
+        self.reply = self.meet = None
 
     def listen(self):
         self.front, self.back = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -527,6 +530,10 @@ class Relay:
 
     def serve(self, s):
         try:
+            if self.meet:
+                with s:
+                    self.meet(s)
+                return
             with self.front.wrap_socket(s, server_side=True) as a, self.back.wrap_socket(socket.create_connection(self.to, 30)) as b:
                 ra, rb = Reader(a), Reader(b)
                 while True:
@@ -535,8 +542,13 @@ class Relay:
                     if not self.pass_on(b, head, body, self.request):
                         return
                     head, body = self.message(rb)
+                    if self.reply:
+                        self.reply(a, head, body)
+                        return
                     if not self.pass_on(a, head, body, self.response):
                         return
+                    if not ra.data and b in select.select([a, b], [], [])[0]:
+                        return  # the answering server closes what it does not keep open
         except (OSError, EOFError, ValueError):
             pass
 

@@ -94,7 +94,10 @@ TEST(soap_faults_of_others)
                         &got),
               0);
     CHECK_STR(got.text, "");
-    CHECK_INT(from_soap("<Envelope><Body><x/></Body></Envelope>", &got), ERR_INVALID_SOAP);
+    CHECK_INT(from_soap("<Envelope><Body><x/></Body></Envelope>", &got), ERR_INVALID_MESSAGE);
+    CHECK_INT(from_soap("<Envelope><Body/></Envelope>", &got), ERR_INVALID_MESSAGE);
+    CHECK_INT(from_soap("<Envelope><Header/></Envelope>", &got), ERR_MISSING_BODY);
+    CHECK_INT(from_soap("<Envelope><Body><Fault/></Body></Envelope>", &got), ERR_INVALID_SOAP);
     CHECK_INT(from_soap("<Fault><faultcode>C</faultcode></Fault>", &got), ERR_INVALID_SOAP);
     CHECK_INT(from_soap("<Envelope>", &got), ERR_INVALID_SOAP);
     CHECK_INT(from_soap("", &got), ERR_INVALID_SOAP);

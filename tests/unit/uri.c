@@ -116,6 +116,29 @@ TEST(paths_are_compared_decoded_and_resolved)
     check_path("/50%25", "/50%");
 }
 
+TEST(paths_are_resolved_for_the_provider_without_being_decoded)
+{
+    static const char *const paths[][2] = {
+        {"", ""},          {"/", "/"},
+        {"/a/../b", "/b"}, {"/a/./b%20c", "/a/b%20c"},
+        {"/a/..", "/"},    {"/a/%C3%A4/../b/.", "/a/b/"},
+        {"/.", "/"},       {"/a;x=1/../b;y/", "/b;y/"},
+        {"/a.b", "/a.b"},  {"/a/.well-known/x", "/a/.well-known/x"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct buf b;
+        buf_init(&b, 100);
+        CHECK_INT(uri_path_resolve(slice_str(paths[i][0]), &b, &diag), 0);
+        CHECK_STR(buf_cstr(&b), paths[i][1]);
+        buf_free(&b);
+    }
+    struct buf b;
+    buf_init(&b, 100);
+    CHECK_INT(uri_path_resolve(slice_str("/a/../../b"), &b, &diag), ERR_ACCESS_DENIED);
+    CHECK_STR(buf_cstr(&b), "");
+    buf_free(&b);
+}
+
 TEST(paths_with_more_than_one_reading_are_refused)
 {
     static const char *bad[] = {
