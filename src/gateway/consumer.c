@@ -192,13 +192,13 @@ static void on_call_error(void *ctx, struct http_call *call, const struct diag *
     struct diag d = c->refused_by_us ? c->refusal : *why;
     (void)call;
     c->call = NULL;
-    if (c->refused_by_us) {
+    if (c->refused_by_us || (!c->connected && d.code == ERR_SSL_AUTH)) {
         consumer_fail_as(c, REFUSAL_TLS, &d);
         return;
     }
     if (d.code == ERR_SYNTAX || d.code == ERR_TOO_LARGE)
         d.code = ERR_IO; /* no HTTP, or more of it than is read */
-    if (!c->connected && d.code != ERR_SSL_AUTH)
+    if (!c->connected)
         diag_set(&d, ERR_NETWORK, "Could not connect to any target host: %s", why->text);
     bool inside = c->plain_fault || (c->reader != NULL && message_reader_inside(c->reader));
     consumer_fail_as(c, inside ? "service_failed" : NULL, &d); /* transport.md 7.2 */
