@@ -11,7 +11,8 @@
 #define KEPT_MAX 64
 #define RESPONSE_MAX (32u << 10)
 #define FETCH_MS 20000
-#define RETRY_MIN_MS 1000 /* after a failure, then twice as long each time */
+#define AHEAD_MAX_MS 60000 /* so far clocks may differ */
+#define RETRY_MIN_MS 1000  /* after a failure, then twice as long each time */
 #define RETRY_MAX_MS 60000
 
 struct kept {
@@ -137,13 +138,15 @@ static int fetch(struct ocspclient *c, struct kept *k, const struct globalconf *
     return rc;
 }
 
-/* Age of the kept response in milliseconds; a very large one when there is none. */
+/* Age of the kept response in milliseconds; a very large one when there is none, or when it is of a
+ * time to come: the clock went back, and what is left of its life cannot be told. */
 static int64_t age(const struct kept *k, int64_t now_ms)
 {
     struct ocsp_info info;
     if (k->der.n == 0 || ocsp_parse(buf_view(&k->der), &info, NULL) != 0)
         return INT64_MAX;
-    return now_ms - info.this_update_ms;
+    int64_t ms = now_ms - info.this_update_ms;
+    return ms < -AHEAD_MAX_MS ? INT64_MAX : ms;
 }
 
 /* How long a certificate whose fetch failed has to wait still. */

@@ -15,7 +15,7 @@
 
 struct item {
     uint64_t seq;
-    int64_t time_ms;
+    int64_t since_ms; /* it waits since then, by the monotonic clock */
     uint8_t sha512[64];
 };
 
@@ -34,7 +34,8 @@ struct stamping {
     struct item *q; /* ring */
     size_t cap, head, n, in_flight;
     int64_t interval_ms, failure_ms;
-    int64_t failing_since_ms; /* wall; 0: not failing */
+    int64_t failing_since_ms; /* monotonic, perhaps before this process began */
+    bool failing;
     bool configured, has_tsa, retry_only;
     struct loop_timer *timer;
     struct waiter waiter[WAITERS_MAX];
@@ -97,7 +98,7 @@ static bool grow(struct stamping *s)
     return true;
 }
 
-static void push(struct stamping *s, uint64_t seq, int64_t time_ms, const uint8_t sha512[64])
+static void push(struct stamping *s, uint64_t seq, int64_t since_ms, const uint8_t sha512[64])
 {
     if (s->n == s->cap && !grow(s)) {
         report(REPORT_ERROR, "stamping", "the queue of records to be stamped is full");
@@ -105,7 +106,7 @@ static void push(struct stamping *s, uint64_t seq, int64_t time_ms, const uint8_
     }
     struct item *i = at(s, s->n++);
     i->seq = seq;
-    i->time_ms = time_ms;
+    i->since_ms = since_ms;
     memcpy(i->sha512, sha512, 64);
 }
 
@@ -124,7 +125,7 @@ static void schedule(struct stamping *s, int64_t ms)
 
 void stamping_add(struct stamping *s, uint64_t seq, const struct digest *hash)
 {
-    push(s, seq, loop_wall_ms(s->loop), hash->b);
+    push(s, seq, loop_mono_ms(s->loop), hash->b);
     if (s->in_flight == 0)
         schedule(s, s->interval_ms);
 }
@@ -134,8 +135,8 @@ int stamping_may_log(const struct stamping *s, struct diag *d)
     if (!s->configured || !s->has_tsa)
         return diag_set(d, ERR_MLOG_NO_TSP,
                         "Cannot time-stamp messages: no timestamping services configured");
-    if (s->failing_since_ms != 0 && s->failure_ms != 0 &&
-        loop_wall_ms(s->loop) - s->failing_since_ms > s->failure_ms)
+    if (s->failing && s->failure_ms != 0 &&
+        loop_mono_ms(s->loop) - s->failing_since_ms > s->failure_ms)
         return diag_set(d, ERR_TIMESTAMPING_FAILED,
                         "Cannot time-stamp messages: no time-stamping authority has answered for "
                         "longer than allowed");
@@ -181,14 +182,15 @@ void stamping_now(struct stamping *s, stamping_done done, void *ctx, uint64_t id
 
 static void failed(struct stamping *s, const struct diag *why)
 {
-    int64_t now = loop_wall_ms(s->loop);
+    int64_t now = loop_mono_ms(s->loop);
     s->in_flight = 0;
     report_diag(REPORT_WARN, "stamping", NULL, why);
     /* The oldest record should have been stamped one interval after it was made: that moment
      * survives a restart, the first failed attempt does not. */
-    int64_t due = s->n == 0 ? now : at(s, 0)->time_ms + s->interval_ms;
-    if (s->failing_since_ms == 0)
+    int64_t due = s->n == 0 ? now : at(s, 0)->since_ms + s->interval_ms;
+    if (!s->failing)
         s->failing_since_ms = due < now ? due : now;
+    s->failing = true;
     s->retry_only = true;
     answer_waiters(s, why);
     schedule(s, s->interval_ms < RETRY_MS ? s->interval_ms : RETRY_MS);
@@ -230,7 +232,7 @@ static void stamped(struct stamping *s, struct slice record)
     s->n -= s->in_flight;
     bool more = s->retry_only || s->in_flight == FRAMES_STAMP_MAX || s->n_waiters > 0;
     s->in_flight = 0;
-    s->failing_since_ms = 0;
+    s->failing = false;
     s->retry_only = false;
     answer_waiters(s, NULL);
     if (s->n == 0)
@@ -331,6 +333,14 @@ static int stamped_below(struct stamping *s, uint64_t *below, struct diag *d)
     return rc;
 }
 
+/* On the monotonic clock, which may jump no more than time does; the wall clock says how long ago
+ * it was, as well as it can. */
+static int64_t waiting_since(struct stamping *s, int64_t time_ms)
+{
+    int64_t ago = loop_wall_ms(s->loop) - time_ms;
+    return loop_mono_ms(s->loop) - (ago > 0 ? ago : 0);
+}
+
 static int take(void *ctx, const struct journal_record *r)
 {
     struct stamping *s = ctx;
@@ -339,7 +349,7 @@ static int take(void *ctx, const struct journal_record *r)
         return 0;
     int rc = record_message_get(r->payload, &m, NULL);
     if (rc == 0)
-        push(s, r->seq, r->time_ms, m.signature_hash.b);
+        push(s, r->seq, waiting_since(s, r->time_ms), m.signature_hash.b);
     return rc;
 }
 

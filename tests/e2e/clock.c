@@ -1,46 +1,74 @@
 /*
- * A wall clock that is wrong: preloaded into a role (LD_PRELOAD), it adds to CLOCK_REALTIME the
- * milliseconds that stand in the first eight bytes of the file SILD_TEST_CLOCK, and follows them
- * when they change. The file is mapped at the start, before a child confines itself.
+ * Preloaded: the wall clock of a process, moved by a file that TEST_CLOCK names, for all processes
+ * that share it at once. The file is a struct setting; the clock that cannot be set is as it is.
+ * It is mapped before a process narrows itself, and read without a call.
  */
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-static const volatile int64_t *offset_ms;
+/* wall = real + ahead + (real - since) * (rate - 1), in nanoseconds */
+struct slot {
+    int64_t ahead, since, rate;
+};
+struct setting {
+    _Atomic uint64_t current; /* which of the two holds */
+    struct slot slot[2];
+};
 
-__attribute__((constructor)) static void map_it(void)
+static const struct setting *setting;
+
+__attribute__((constructor)) static void map_setting(void)
 {
-    const char *path = getenv("SILD_TEST_CLOCK");
+    const char *path = getenv("TEST_CLOCK");
     int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
-    void *p = mmap(NULL, sizeof *offset_ms, PROT_READ, MAP_SHARED, fd, 0);
+    void *p = mmap(NULL, sizeof *setting, PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
-    if (p != MAP_FAILED)
-        offset_ms = p;
+    setting = p == MAP_FAILED ? NULL : p;
 }
 
-int clock_gettime(clockid_t id, struct timespec *t)
+static int64_t wall(void)
 {
-    long rc = syscall(SYS_clock_gettime, id, t);
-    if (rc != 0 || offset_ms == NULL || id != CLOCK_REALTIME)
-        return (int)rc;
-    int64_t ms = *offset_ms, ns = t->tv_nsec + ms % 1000 * 1000000;
-    t->tv_sec += ms / 1000 + (ns < 0 ? -1 : ns / 1000000000);
-    t->tv_nsec = ns < 0 ? ns + 1000000000 : ns % 1000000000;
+    struct timespec t;
+    syscall(SYS_clock_gettime, CLOCK_REALTIME, &t);
+    int64_t real = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    if (setting == NULL)
+        return real;
+    const struct slot *s = &setting->slot[atomic_load(&setting->current) & 1];
+    return real + s->ahead + (real - s->since) * (s->rate - 1);
+}
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+    if (id != CLOCK_REALTIME && id != CLOCK_REALTIME_COARSE)
+        return (int)syscall(SYS_clock_gettime, id, out);
+    int64_t now = wall();
+    out->tv_sec = now / 1000000000;
+    out->tv_nsec = now % 1000000000;
+    return 0;
+}
+
+int gettimeofday(struct timeval *restrict out, void *restrict zone)
+{
+    int64_t now = wall();
+    (void)zone;
+    out->tv_sec = now / 1000000000;
+    out->tv_usec = now % 1000000000 / 1000;
     return 0;
 }
 
 time_t time(time_t *out)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
+    time_t now = wall() / 1000000000;
     if (out != NULL)
-        *out = t.tv_sec;
-    return t.tv_sec;
+        *out = now;
+    return now;
 }
