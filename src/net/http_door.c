@@ -6,7 +6,7 @@
 
 #define REST_AFTER                                                                                 \
     16              /* turned away, about in a row: then more of them wait in the kernel's queue, */
-#define REST_MS 5   /* for so long */
+#define REST_MS 20  /* for so long */
 #define LOOK_MAX 64 /* strangers looked at for one to be sent away */
 
 /* --- the queue of strangers --- */

@@ -66,7 +66,8 @@ struct http_exchange {
     enum http_framing framing;
     uint64_t send_left;
     size_t raw_n;
-    uint8_t raw[]; /* the head's bytes, limits.head_max of them */
+    unsigned pieces; /* in which the head has come so far */
+    uint8_t raw[];   /* the head's bytes, limits.head_max of them */
 };
 
 /* What is due at the end of the turn: the end of an exchange, then what waits in rest. */

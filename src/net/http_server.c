@@ -10,6 +10,7 @@
 
 #define ARENA_MAX (1u << 20)
 #define SPARE_MAX 256
+#define HEAD_PIECES_MAX 64    /* a head in more of them costs us time and is refused */
 #define HEAD_STEP 2048        /* bytes copied at a time while a head is looked for */
 #define REST_MAX (256u << 10) /* more than conn reads at once: reading stops when bytes wait */
 
@@ -44,6 +45,7 @@ static struct http_exchange *take_exchange(struct http_link *k)
     x->framing = HTTP_SEND_NONE;
     x->send_left = 0;
     x->raw_n = 0;
+    x->pieces = 0;
     x->head.method = x->head.target = SLICE_NONE;
     return x;
 }
@@ -203,12 +205,15 @@ static size_t read_head(struct http_link *k, struct slice data)
         take = HEAD_STEP; /* most heads are shorter, and a body may follow */
     memcpy(x->raw + before, data.p, take);
     x->raw_n += take;
+    x->pieces++;
     int err =
         http_parse_request(slice_of(x->raw, x->raw_n), s->limits.head_max, &x->head, &used, &d);
     if (err == 0 && used == 0 && x->raw_n == s->limits.head_max)
         err = diag_set(&d, ERR_TOO_LARGE, "the request's head is larger than %zu bytes",
                        s->limits.head_max);
-    if (err == 0 && used == 0 && loop_mono_ms(s->loop) - x->began_at > s->limits.head_timeout_ms)
+    if (err == 0 && used == 0 &&
+        (x->pieces == HEAD_PIECES_MAX ||
+         loop_mono_ms(s->loop) - x->began_at > s->limits.head_timeout_ms))
         err = diag_set(&d, ERR_TIMEOUT, "the request's head took too long");
     if (err != 0) {
         x->head.method = SLICE_NONE; /* a head that is refused tells nothing */
