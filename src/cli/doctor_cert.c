@@ -77,8 +77,10 @@ static void next_renew(struct exam *e, struct doctor_finding *f)
     }
     doctor_find_next(f, "sild gateway key certificate %s '%s.pem' --config '%s'", e->name, at,
                      e->g->config);
+    /* Its own gateway starts anew with another key, and fetches then; the others are to know it. */
     for (size_t i = 0; !e->key->signing && i < e->d->n; i++)
-        doctor_find_next(f, "sild gateway refresh --config '%s'", e->d->gateway[i].config);
+        if (&e->d->gateway[i] != e->g)
+            doctor_find_next(f, "sild gateway refresh --config '%s'", e->d->gateway[i].config);
 }
 
 static struct doctor_finding *bad(struct exam *e, int64_t since_ms, const char *what)
