@@ -235,6 +235,8 @@ static void flip_head(const struct site *s)
 static void cut_last(const struct site *s)
 {
     cut(s, file_of(s, true, "seg"));
+    if (s->where > 7) /* then the number of hashes alone says what was acknowledged */
+        no_head(s);
 }
 
 static void begin_last(const struct site *s)
