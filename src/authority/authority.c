@@ -1,5 +1,6 @@
 #include "authority/authority.h"
 #include "authority/authority_conf.h"
+#include "authority/authority_facts.h"
 #include "authority/distributor.h"
 #include "authority/registrar.h"
 #include "authority/state.h"
@@ -30,6 +31,12 @@ static int key_run(struct group_self *self, const char *config_path)
     return code;
 }
 
+static int admin_run(struct group_self *self, const char *config_path)
+{
+    (void)config_path; /* it judges what the others tell */
+    return health_run(self, &authority_facts_health);
+}
+
 static int run(const char *config, const char *child)
 {
     static const struct group_child children[] = {
@@ -41,21 +48,31 @@ static int run(const char *config, const char *child)
          .peers = {"log"},
          .listens = {"http"},
          .run = distributor_run},
+        {.name = "admin",
+         .count = 1,
+         .alone = true,
+         .watches = true,
+         .listens = {HEALTH_LISTEN},
+         .run = admin_run},
     };
-    struct group_listen listens[1] = {{.name = "http"}};
+    struct group_listen listens[2] = {{.name = "http"}, {.name = HEALTH_LISTEN}};
+    bool health = false;
     struct authority_conf conf;
     struct diag d = {0};
     struct group_spec spec = {.role = "authority",
                               .children = children,
                               .n = ARRAY_LEN(children),
                               .listens = listens,
-                              .n_listens = 1,
                               .config_path = config};
     if (child != NULL)
         return group_run_child(&spec, child);
     int rc = authority_conf_read(config, &conf, &d);
     if (rc == 0)
         rc = net_addr_parse_text(slice_str(conf.listen), &listens[0].addr, &d);
+    if (rc == 0)
+        rc = health_addr(slice_str(conf.health), slice_str(conf.listen), 1, &listens[1].addr,
+                         &health, &d);
+    spec.n_listens = health ? 2 : 1;
     spec.dir = conf.dir;
     spec.user = conf.user;
     int code = rc == 0 ? group_run(&spec) : command_fail("authority", &d, EXIT_COULD_NOT);

@@ -17,6 +17,10 @@ const struct conf_rule authority_conf_rules[] = {
       "the user that all processes but the parent run as when started as root; else unchanged"),
     S("instance", CONF_TEXT, NULL, "the X-Road instance's identifier"),
     S("listen", CONF_TEXT, "0.0.0.0:80", "where the global configuration is served"),
+    S("health", CONF_TEXT, NULL,
+      "where /healthz and /metrics are served, or off; port 4003 of listen's loopback address, or "
+      "of "
+      "127.0.0.1, unless told"),
     S("address", CONF_TEXT, "127.0.0.1", "host name or address of this distributor"),
     S("url", CONF_TEXT, NULL, "http://host[:port] that anchors name; default: http://<address>"),
     S("key", CONF_TEXT, "rsa2048", "kind of the signing keys: rsa2048, rsa3072, p256, p384"),
@@ -54,6 +58,7 @@ int authority_conf_read(const char *path, struct authority_conf *out, struct dia
     out->user = command_text(out->a, &k, "authority", "user");
     out->instance = command_text(out->a, &k, "authority", "instance");
     out->listen = command_text(out->a, &k, "authority", "listen");
+    out->health = command_text(out->a, &k, "authority", "health");
     out->address = command_text(out->a, &k, "authority", "address");
     out->url = command_text(out->a, &k, "authority", "url");
     if (out->url == NULL)

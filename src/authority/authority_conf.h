@@ -7,6 +7,7 @@
 #include "base/diag.h"
 
 struct authority_conf {
+    const char *health; /* host:port, "off", or NULL: proc/health.h */
     struct arena *a;
     char dir[1024];
     const char *user; /* NULL: none */

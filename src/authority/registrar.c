@@ -1,4 +1,5 @@
 #include "authority/registrar.h"
+#include "authority/authority_facts.h"
 #include "authority/publish.h"
 #include "authority/state.h"
 #include "base/cursor.h"
@@ -122,12 +123,15 @@ static void publish(void *ctx)
                  ? ERR_NOMEM
                  : publish_make(&r->conf, r->state, &r->keys, loop_wall_ms(r->loop), a, set, &d);
     if (rc == 0) {
+        authority_facts_signed(loop_wall_ms(r->loop), r->conf.expire_ms);
         encode(r, set);
         send_set(r);
         for (int v = PUBLISH_VERSION_MIN; v <= PUBLISH_VERSION_MAX; v++)
             remove_old(r, v);
         /* The distributor serves from memory: a disk that is full ends no configuration. */
         rc = write_files(r, set, &d);
+    } else {
+        authority_facts_failed(loop_wall_ms(r->loop), &d);
     }
     if (rc != 0)
         report_diag(rc == ERR_NOT_FOUND ? REPORT_INFO : REPORT_ERROR, "publish", NULL, &d);
@@ -219,6 +223,7 @@ static int change(struct registrar *r, struct slice words, struct buf *answer, s
         r->unsettled = true;
         return not_settled(r, rc, d);
     }
+    tally_add(AUTHORITY_FACTS_CHANGES, 1);
     publish_soon(r);
     buf_str(answer, "done\n");
     return 0;

@@ -13,6 +13,9 @@ struct parser {
     struct conf_section *section;
     struct conf_section **section_end;
     struct conf_entry **entry_end;
+    bool skip;
+    conf_tell tell; /* NULL: the first error ends it */
+    void *ctx;
 };
 
 static bool has_section(const struct conf *c, struct slice kind)
@@ -90,8 +93,61 @@ static int bad(struct parser *p, const char *what, struct slice detail)
     return ERR_SYNTAX;
 }
 
+#define NEAR_MAX 32 /* longer words are not guessed at */
+
+/* How many letters have to be put in, taken out or changed to make b of a. */
+static size_t distance(struct slice a, struct slice b)
+{
+    size_t row[NEAR_MAX + 1];
+    if (a.n > NEAR_MAX || b.n > NEAR_MAX)
+        return NEAR_MAX;
+    for (size_t k = 0; k <= b.n; k++)
+        row[k] = k;
+    for (size_t i = 0; i < a.n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t k = 0; k < b.n; k++) {
+            size_t best = diagonal + (a.p[i] != b.p[k]);
+            diagonal = row[k + 1];
+            if (row[k] + 1 < best)
+                best = row[k] + 1;
+            if (row[k + 1] + 1 < best)
+                best = row[k + 1] + 1;
+            row[k + 1] = best;
+        }
+    }
+    return row[b.n];
+}
+
+/* With the word of the table that it was perhaps to be. */
+static int unknown(struct parser *p, const char *what, struct slice word, bool section)
+{
+    const char *near = NULL;
+    size_t least = word.n / 3 + 1;
+    for (size_t i = 0; i < p->c->rule_count; i++) {
+        const struct conf_rule *r = &p->c->rules[i];
+        if (!section && !slice_eq_str(p->section->kind, r->section))
+            continue;
+        const char *name = section ? r->section : r->key;
+        size_t d = distance(word, slice_str(name));
+        if (d <= least) {
+            near = d < least || near == NULL ? name : near;
+            least = d;
+        }
+    }
+    bad(p, what, word);
+    if (near != NULL)
+        diag_set(p->d, ERR_SYNTAX, "%s: %.*s; did you mean %s?", what,
+                 SLICE_ARG(slice_sub(word, 0, 200)), near);
+    if (near != NULL)
+        diag_where(p->d, "line %u", p->line);
+    return ERR_SYNTAX;
+}
+
 static int open_section(struct parser *p, struct slice line)
 {
+    p->section = NULL;
+    p->skip = true; /* keys below a head that is wrong are not judged */
     if (line.p[line.n - 1] != ']')
         return bad(p, "a section head must end with ]", line);
     struct slice inner = slice_trim(slice_sub(line, 1, line.n - 2));
@@ -99,7 +155,7 @@ static int open_section(struct parser *p, struct slice line)
     struct slice kind = slice_sub(inner, 0, blank == SIZE_MAX ? inner.n : blank);
     struct slice name = slice_trim(slice_from(inner, kind.n));
     if (!has_section(p->c, kind))
-        return bad(p, "unknown section", inner);
+        return unknown(p, "unknown section", kind, true);
     struct conf_section *s = arena_zalloc(p->a, sizeof *s);
     if (s == NULL)
         return ERR_NOMEM;
@@ -112,6 +168,7 @@ static int open_section(struct parser *p, struct slice line)
     *p->section_end = s;
     p->section_end = &s->next;
     p->section = s;
+    p->skip = false;
     p->entry_end = &s->entries;
     return 0;
 }
@@ -122,12 +179,14 @@ static int add_entry(struct parser *p, struct slice line)
     if (eq == SIZE_MAX)
         return bad(p, "expected key = value", line);
     struct slice key = slice_trim(slice_sub(line, 0, eq));
+    if (p->skip)
+        return 0;
     struct slice value = slice_trim(slice_from(line, eq + 1));
     if (p->section == NULL)
         return bad(p, "a key before the first [section]", key);
     const struct conf_rule *r = find_rule(p->c, p->section->kind, key);
     if (r == NULL)
-        return bad(p, "unknown key", key);
+        return unknown(p, "unknown key", key, false);
     if (!r->repeated && conf_each(p->section, r->key, NULL) != NULL)
         return bad(p, "this key may stand only once in its section", key);
     int64_t number = 0;
@@ -150,24 +209,48 @@ static int add_entry(struct parser *p, struct slice line)
     return 0;
 }
 
+static int parse(struct parser *p, struct slice text)
+{
+    struct slice line;
+    int told = 0;
+    if (text.n > CONF_MAX)
+        return diag_set(p->d, ERR_TOO_LARGE, "the configuration is larger than 1 MiB");
+    while (slice_next(&text, '\n', &line)) {
+        p->line++;
+        line = slice_trim(line);
+        if (line.n == 0 || line.p[0] == '#')
+            continue;
+        int rc = line.p[0] == '[' ? open_section(p, line) : add_entry(p, line);
+        if (rc == ERR_SYNTAX && p->tell != NULL) {
+            p->tell(p->ctx, p->d);
+            told = rc;
+        } else if (rc != 0) {
+            return rc;
+        }
+    }
+    return arena_failed(p->a) ? diag_set(p->d, ERR_NOMEM, "the configuration takes too much memory")
+                              : told;
+}
+
 int conf_parse(struct arena *a, struct slice text, const struct conf_rule *rules, size_t n,
                struct conf *out, struct diag *d)
 {
     *out = (struct conf){.rules = rules, .rule_count = n};
-    if (text.n > CONF_MAX)
-        return diag_set(d, ERR_TOO_LARGE, "the configuration is larger than 1 MiB");
     struct parser p = {.a = a, .c = out, .d = d, .section_end = &out->sections};
-    struct slice line;
-    while (slice_next(&text, '\n', &line)) {
-        p.line++;
-        line = slice_trim(line);
-        if (line.n == 0 || line.p[0] == '#')
-            continue;
-        int rc = line.p[0] == '[' ? open_section(&p, line) : add_entry(&p, line);
-        if (rc != 0)
-            return rc;
-    }
-    return arena_failed(a) ? diag_set(d, ERR_NOMEM, "the configuration takes too much memory") : 0;
+    return parse(&p, text);
+}
+
+int conf_parse_all(struct arena *a, struct slice text, const struct conf_rule *rules, size_t n,
+                   struct conf *out, conf_tell tell, void *ctx)
+{
+    struct diag d = {0};
+    *out = (struct conf){.rules = rules, .rule_count = n};
+    struct parser p = {
+        .a = a, .c = out, .d = &d, .section_end = &out->sections, .tell = tell, .ctx = ctx};
+    int rc = parse(&p, text);
+    if (rc == ERR_TOO_LARGE)
+        tell(ctx, &d);
+    return rc;
 }
 
 const struct conf_section *conf_find(const struct conf *c, const char *kind, const char *name)

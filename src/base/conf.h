@@ -59,6 +59,13 @@ struct conf {
 int conf_parse(struct arena *a, struct slice text, const struct conf_rule *rules, size_t n,
                struct conf *out, struct diag *d) MUST_USE;
 
+/* The same, but what is wrong is told and left out, and the reading goes on. The sentence is in
+ * d->text, the line in d->where ("line 12"). Returns 0, ERR_SYNTAX when something was told, or
+ * ERR_NOMEM. */
+typedef void (*conf_tell)(void *ctx, const struct diag *d);
+int conf_parse_all(struct arena *a, struct slice text, const struct conf_rule *rules, size_t n,
+                   struct conf *out, conf_tell tell, void *ctx) MUST_USE;
+
 /* The first section of a kind (any name when name is NULL); NULL when absent. */
 const struct conf_section *conf_find(const struct conf *c, const char *kind, const char *name);
 

@@ -5,6 +5,7 @@
 #include "cli/asic_get.h"
 #include "cli/asic_verify.h"
 #include "cli/call.h"
+#include "cli/check.h"
 #include "cli/down.h"
 #include "cli/doctor.h"
 #include "cli/drill.h"
@@ -41,6 +42,7 @@ static const struct {
     {"doctor", cli_doctor, "say which link of the chain fails, since when, and what to do"},
     {"drill", cli_drill, "break the demonstration in one known way, for practice"},
     {"call", cli_call, "make an exchange, like curl"},
+    {"check", cli_check, "look for errors in a configuration file"},
     {"asic get", cli_asic_get, "export a logged message as a container"},
     {"asic verify", cli_asic_verify, "verify containers of logged messages"},
     {"journal verify", cli_journal_verify, "check a journal, its signatures and time-stamps"},

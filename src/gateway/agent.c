@@ -5,6 +5,7 @@
 #include "gateway/advice.h"
 #include "gateway/conffile.h"
 #include "gateway/confclient.h"
+#include "gateway/facts.h"
 #include "gateway/frames.h"
 #include "gateway/ocspclient.h"
 #include "gateway/snapshot.h"
@@ -98,15 +99,31 @@ static size_t add_ocsp(struct agent *a, struct arena *mem, struct snapshot_part 
     for (size_t i = 0; i < c->n_keys; i++) {
         struct diag d = {0};
         struct cert *cert = c->keys[i].cert.n == 0 ? NULL : cert_parse(c->keys[i].cert, &d);
-        if (cert == NULL)
+        if (cert == NULL) {
+            facts_key(i, c, NULL, SLICE_NONE, a->gc, loop_wall_ms(a->loop), &d);
             continue;
+        }
         struct slice der = ocspclient_get(a->ocsp, a->gc, globalconf_instance(a->gc), cert,
                                           loop_wall_ms(a->loop), &d);
         if (der.n > 0)
             part[n++] = (struct snapshot_part){SNAPSHOT_OCSP, (uint16_t)i, arena_dup(mem, der)};
+        facts_key(i, c, cert, der, a->gc, loop_wall_ms(a->loop), &d);
         cert_free(cert);
     }
     return n;
+}
+
+/* What is known of the keys without asking anybody. */
+static void note_keys(const struct agent *a)
+{
+    const struct serverconf *c = &a->file.conf;
+    struct diag none = {0};
+    facts_keys(c);
+    for (size_t i = 0; a->gc == NULL && i < c->n_keys; i++) { /* else the next round knows more */
+        struct cert *cert = c->keys[i].cert.n == 0 ? NULL : cert_parse(c->keys[i].cert, NULL);
+        facts_key(i, c, cert, SLICE_NONE, a->gc, loop_wall_ms(a->loop), &none);
+        cert_free(cert);
+    }
 }
 
 /* The chain sent in TLS: CAs above the leaf without the last one found (transport.md 2.2). */
@@ -171,6 +188,7 @@ static void publish(struct agent *a)
         part[n++] = (struct snapshot_part){SNAPSHOT_SERVERCONF, 0, buf_view(&a->file.text)};
         part[n++] = (struct snapshot_part){SNAPSHOT_GLOBALCONF, 0, buf_view(&a->image)};
         part[n++] = (struct snapshot_part){SNAPSHOT_ADDRESSES, 0, buf_view(&addresses)};
+        facts_clients(&a->file.conf, a->gc, loop_wall_ms(a->loop));
         n += add_ocsp(a, mem, part + n);
         n += add_chain(a, mem, part + n);
         news = is_news(a, part, n);
@@ -209,6 +227,7 @@ static int load_image(struct agent *a, struct diag *d)
     buf_free(&a->image);
     a->image = image;
     a->gc = g;
+    facts_conf_loaded(g);
     return 0;
 }
 
@@ -224,6 +243,7 @@ static void round_now(void *ctx)
     }
     if (rc == 0)
         a->fetched = true;
+    facts_conf_round(rc == 0, loop_wall_ms(a->loop), &d);
     if ((a->gc != NULL && !confclient_changed(a->conf)) || load_image(a, &d) == 0)
         publish(a);
     int64_t interval = a->file.conf.config_interval_ms, wait = interval;
@@ -313,6 +333,7 @@ static void take_config(struct agent *a, const struct conffile *next)
     bool same = same_keys(&a->file.conf, &next->conf);
     conffile_free(&a->file);
     a->file = *next;
+    note_keys(a);
     if (!same)
         group_tell(a->self, "key", SLICE_LIT("restart"));
 }
@@ -379,6 +400,7 @@ static int prepare(struct agent *a, const char *config_path, struct diag *d)
     snprintf(folder, sizeof folder, "%s/globalconf", a->dir);
     snprintf(ocsp, sizeof ocsp, "%s/ocsp", a->dir);
     snprintf(federations, sizeof federations, "%.*s", SLICE_ARG(a->file.conf.federations));
+    note_keys(a);
     rc = fs_mkdirs(folder, 0755, d);
     rc = rc != 0 ? rc : fs_mkdirs(ocsp, 0755, d);
     a->conf = confclient_new(folder, federations);

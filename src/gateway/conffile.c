@@ -45,7 +45,8 @@ static void settle_dir(struct conffile *c)
     c->conf.anchor = arena_dup(c->a, slice_str(path));
 }
 
-int conffile_read(const char *path, struct conffile *out, struct diag *d)
+/* The text, in memory of its own. */
+static int read_text(const char *path, struct conffile *out, struct diag *d)
 {
     memset(out, 0, sizeof *out);
     buf_init(&out->text, FILE_MAX);
@@ -55,7 +56,12 @@ int conffile_read(const char *path, struct conffile *out, struct diag *d)
     const char *slash = strrchr(path, '/');
     snprintf(out->folder, sizeof out->folder, "%.*s", slash == NULL ? 1 : (int)(slash - path),
              slash == NULL ? "." : path);
-    int rc = fs_read(path, &out->text, d);
+    return fs_read(path, &out->text, d);
+}
+
+int conffile_read(const char *path, struct conffile *out, struct diag *d)
+{
+    int rc = read_text(path, out, d);
     if (rc == 0)
         rc = serverconf_parse(out->a, buf_view(&out->text), load, out, &out->conf, d);
     if (rc != 0) {
@@ -64,6 +70,17 @@ int conffile_read(const char *path, struct conffile *out, struct diag *d)
     }
     settle_dir(out);
     return 0;
+}
+
+int conffile_check(const char *path, struct conffile *out, conf_tell tell, void *ctx,
+                   struct diag *d)
+{
+    int rc = read_text(path, out, d);
+    if (rc == 0)
+        rc = serverconf_check(out->a, buf_view(&out->text), load, out, &out->conf, tell, ctx);
+    if (rc == 0)
+        settle_dir(out);
+    return rc;
 }
 
 void conffile_free(struct conffile *c)

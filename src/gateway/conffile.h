@@ -14,6 +14,10 @@ struct conffile {
 };
 /* ERR_MALFORMED_SERVER_CONF with file and line. Free it also after a failure. */
 int conffile_read(const char *path, struct conffile *out, struct diag *d) MUST_USE;
+/* The same for who wants to hear of every section that is wrong: those are told. An error only when
+ * the file cannot be read. */
+int conffile_check(const char *path, struct conffile *out, conf_tell tell, void *ctx,
+                   struct diag *d) MUST_USE;
 void conffile_free(struct conffile *c);
 /* The text with files inlined, for a snapshot. */
 int conffile_inline(const struct conffile *c, struct buf *out, struct diag *d) MUST_USE;

@@ -1,5 +1,6 @@
 #include "gateway/consumer.h"
 #include "base/err.h"
+#include "gateway/facts.h"
 #include "gateway/metadata_service.h"
 #include "gateway/refusal.h"
 
@@ -67,6 +68,7 @@ static void stop_call(struct consumer *c)
 void consumer_pass_fault(struct consumer *c, const struct fault *f)
 {
     stop_call(c);
+    c->failed = true;
     if (c->replying) {
         http_abort(c->x);
         return;
@@ -170,11 +172,26 @@ static bool on_reuse(void *ctx, struct http_call *call, struct conn *conn)
     return peer_judged(c->w, c->snap, conn, &c->req.service.provider);
 }
 
+/* why: NULL when the provider's server was reached. */
+static void note_reach(struct consumer *c, const char *why)
+{
+    struct buf name;
+    buf_init(&name, 2048);
+    id_client_short(&name, &c->req.service.provider);
+    if (why == NULL)
+        reach_good(&c->w->far, buf_view(&name));
+    else
+        reach_bad(&c->w->far, buf_view(&name), loop_wall_ms(c->w->loop), why);
+    buf_free(&name);
+}
+
 static void on_ready(void *ctx, struct http_call *call)
 {
     struct consumer *c = ctx;
     (void)call;
     c->connected = true;
+    if (reach_any(&c->w->far))
+        note_reach(c, NULL);
     advance(c);
 }
 
@@ -192,6 +209,8 @@ static void on_call_error(void *ctx, struct http_call *call, const struct diag *
     struct diag d = c->refused_by_us ? c->refusal : *why;
     (void)call;
     c->call = NULL;
+    if (!c->connected)
+        note_reach(c, d.text);
     if (c->refused_by_us || (!c->connected && d.code == ERR_SSL_AUTH)) {
         consumer_fail_as(c, REFUSAL_TLS, &d);
         return;
@@ -467,6 +486,8 @@ static void on_request(void *server_ctx, struct http_exchange *x)
     body_init(&c->body, w->ask, on_request_spool, c);
     body_init(&c->resp_body, w->ask, consumer_on_reply_spool, c);
     http_exchange_set(x, c);
+    c->began_ms = loop_mono_ms(w->loop);
+    facts_began(FACTS_CONSUMER);
     if (begin(c, &d) != 0)
         consumer_fail(c, &d);
 }
@@ -518,9 +539,10 @@ static void on_done(void *ctx, struct http_exchange *x, bool aborted)
 {
     struct consumer *c = ctx;
     (void)x;
-    (void)aborted;
-    if (c != NULL)
-        consumer_free(c);
+    if (c == NULL)
+        return;
+    facts_ended(FACTS_CONSUMER, loop_mono_ms(c->w->loop) - c->began_ms, !c->failed, aborted);
+    consumer_free(c);
 }
 
 const struct http_handler consumer_handler = {

@@ -42,9 +42,10 @@ struct consumer {
     struct digest resp_digest;
     struct rest_response resp;
     struct body resp_body;
-    struct fault fault; /* of the server proxy; code empty: none */
-    uint64_t reply_at;  /* bytes of the body given back so far */
-    bool replying, call_over;
+    struct fault fault;               /* of the server proxy; code empty: none */
+    uint64_t reply_at;                /* bytes of the body given back so far */
+    bool replying, call_over, failed; /* failed: a fault was given */
+    int64_t began_ms;                 /* monotonic */
 };
 
 /* Ends the exchange with a fault of this side: prefix server.clientproxy. */

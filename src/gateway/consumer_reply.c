@@ -1,5 +1,6 @@
 #include "gateway/consumer.h"
 #include "base/err.h"
+#include "gateway/facts.h"
 #include "gateway/refusal.h"
 
 #include <string.h>
@@ -230,6 +231,7 @@ void consumer_on_end(void *ctx, struct http_call *call)
         return;
     }
     if (c->fault.code[0] != 0) {
+        refusal_passed(&c->fault);
         consumer_pass_fault(c, &c->fault); /* as it came */
         return;
     }

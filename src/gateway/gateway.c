@@ -3,6 +3,7 @@
 #include "base/opt.h"
 #include "gateway/agent.h"
 #include "gateway/conffile.h"
+#include "gateway/facts.h"
 #include "gateway/mlog.h"
 #include "gateway/worker.h"
 #include "keys/keystore.h"
@@ -47,6 +48,12 @@ static int key_run(struct group_self *self, const char *config_path)
     return code;
 }
 
+static int admin_run(struct group_self *self, const char *config_path)
+{
+    (void)config_path; /* it judges what the others tell */
+    return health_run(self, &facts_health);
+}
+
 static int listeners(const struct serverconf *c, struct group_listen *out, size_t *n,
                      struct diag *d)
 {
@@ -64,7 +71,11 @@ static int listeners(const struct serverconf *c, struct group_listen *out, size_
             return rc;
         ++*n;
     }
-    return 0;
+    bool on;
+    out[*n].name = HEALTH_LISTEN;
+    int rc = health_addr(c->health, c->http, 0, &out[*n].addr, &on, d);
+    *n += rc == 0 && on;
+    return rc;
 }
 
 /* A key process that could not start with these keys would take the gateway down with it. */
@@ -112,8 +123,14 @@ static int run(const char *config, const char *child)
          .peers = {"key", "key!", "log", "agent"},
          .listens = {"http", "https", "peer", "ocsp"},
          .run = worker_run},
+        {.name = "admin",
+         .count = 1,
+         .alone = true,
+         .watches = true,
+         .listens = {HEALTH_LISTEN},
+         .run = admin_run},
     };
-    struct group_listen listens[4];
+    struct group_listen listens[5];
     struct conffile file;
     struct diag d = {0};
     struct group_spec spec = {.role = "gateway",

@@ -4,6 +4,7 @@
 #include "base/opt.h"
 #include "gateway/advice.h"
 #include "gateway/conffile.h"
+#include "gateway/facts.h"
 #include "gateway/frames.h"
 #include "gateway/pieces.h"
 #include "gateway/seal.h"
@@ -23,6 +24,7 @@
 #define WORKERS_MAX 16
 #define WAITING_MAX 8192
 #define STOP_STAMP_MS 3000
+#define LOOK_MS 10000      /* so often the disk's free space is looked at */
 #define RETRY_SYNC_MS 1000 /* so often a full disk is tried again */
 
 /* A record that waits for the sync that covers it. */
@@ -53,6 +55,7 @@ struct mlog {
     size_t n;
     bool sync_due;
     bool failed; /* the journal refuses until a sync succeeds */
+    struct loop_timer *look;
     struct loop_timer *again;
     int exit_code;
     struct buf payload, answer, sealed;
@@ -77,6 +80,7 @@ static void sync_now(void *ctx)
     m->sync_due = false;
     int rc = m->n == 0 && !m->failed ? 0 : journal_sync(m->journal, &d);
     m->failed = rc != 0;
+    facts_log(rc == 0, loop_wall_ms(m->loop), &d);
     for (size_t i = 0; i < m->n; i++) {
         struct waiting *w = &m->waiting[i];
         if (w->line == NULL)
@@ -263,10 +267,12 @@ static void on_worker_frame(void *ctx, struct ipc *line, const struct ipc_frame 
 {
     struct mlog *m = ctx;
     struct diag d = {0};
-    if (f->type == FRAME_SPOOL)
+    if (f->type == FRAME_SPOOL) {
         give_spool(m, line, f->id);
-    else if (f->type == FRAME_LOG && take_record(m, line, f, &d) != 0)
+    } else if (f->type == FRAME_LOG && take_record(m, line, f, &d) != 0) {
+        tally_add(FACTS_LOG_REFUSED, 1);
         refuse(m, line, f->id, &d);
+    }
     if (f->fd >= 0)
         close(f->fd);
 }
@@ -315,6 +321,13 @@ static void on_peer(void *ctx, const char *name, int fd)
         on_worker_closed(m, m->worker[i]);
     slots_empty(&m->slots[i]);
     m->worker[i] = ipc_new(m->loop, fd, 0, &worker_events, m);
+}
+
+static void look_at_disk(void *ctx)
+{
+    struct mlog *m = ctx;
+    facts_disk(m->dir);
+    m->look = loop_timer_start(m->loop, LOOK_MS, look_at_disk, m);
 }
 
 /* --- commands and life --- */
@@ -427,9 +440,12 @@ int mlog_run(struct group_self *self, const char *config_path)
         report_diag(REPORT_ERROR, "sandbox", NULL, &d);
         return EXIT_COULD_NOT;
     }
+    facts_log(true, loop_wall_ms(m->loop), NULL);
+    look_at_disk(m);
     group_begin(self, &events, m);
     group_ready(self);
     loop_run(m->loop);
+    loop_timer_cancel(m->look);
     stamping_free(m->stamping);
     pieces_free(m->pieces);
     blobs_free(m->blobs);

@@ -1,5 +1,6 @@
 #include "gateway/provider.h"
 #include "base/err.h"
+#include "gateway/facts.h"
 #include "gateway/peer_version.h"
 #include "gateway/refusal.h"
 #include "gateway/verdict.h"
@@ -55,7 +56,7 @@ void provider_fail(struct provider *p, const char *phase, const struct diag *d)
     struct diag placed = *d;
     if (p->over)
         return;
-    p->over = true;
+    p->over = p->failed = true;
     if (p->call != NULL)
         http_call_cancel(p->call);
     p->call = NULL;
@@ -442,6 +443,8 @@ static void on_request(void *server_ctx, struct http_exchange *x)
     body_init(&p->resp_body, w->ask, provider_call_on_spool, p);
     http_exchange_set(x, p);
     const char *phase = NULL;
+    p->began_ms = loop_mono_ms(w->loop);
+    facts_began(FACTS_PROVIDER);
     int rc = check_http(p, &d);
     if (rc == 0) {
         phase = "service_failed"; /* X-Road finds what follows while it parses the message */
@@ -470,9 +473,10 @@ static void on_done(void *ctx, struct http_exchange *x, bool aborted)
 {
     struct provider *p = ctx;
     (void)x;
-    (void)aborted;
-    if (p != NULL)
-        provider_free(p);
+    if (p == NULL)
+        return;
+    facts_ended(FACTS_PROVIDER, loop_mono_ms(p->w->loop) - p->began_ms, !p->failed, aborted);
+    provider_free(p);
 }
 
 const struct http_handler provider_handler = {

@@ -32,6 +32,8 @@ struct provider {
     int key;           /* of the provider's member */
     uint64_t asked_sign, asked_log;
     bool request_read, over; /* over: an answer or fault was given */
+    bool failed;             /* it was a fault */
+    int64_t began_ms;        /* monotonic */
     /* calling the information system */
     struct http_call *call;
     size_t url;

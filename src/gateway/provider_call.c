@@ -177,11 +177,26 @@ static int print_head(struct provider *p, struct diag *d)
     return 0;
 }
 
+/* why: NULL when the information system answered. */
+static void note_reach(struct provider *p, const char *why)
+{
+    struct buf name;
+    buf_init(&name, 2048);
+    id_service_short(&name, &p->req.service);
+    if (why == NULL)
+        reach_good(&p->w->near, buf_view(&name));
+    else
+        reach_bad(&p->w->near, buf_view(&name), loop_wall_ms(p->w->loop), why);
+    buf_free(&name);
+}
+
 static void on_head(void *ctx, struct http_call *call, const struct http_head *h)
 {
     struct provider *p = ctx;
     struct diag d = {0};
     (void)call;
+    if (reach_any(&p->w->near))
+        note_reach(p, NULL);
     int rc = make_head(p, h, p->body.present ? &p->body.digest : NULL, &d);
     rc = rc != 0 ? rc : print_head(p, &d);
     p->resp_body.present = h->body != HTTP_BODY_NONE;
@@ -250,6 +265,7 @@ static void on_error(void *ctx, struct http_call *call, const struct diag *why)
         try_url(p);
         return;
     }
+    note_reach(p, why->text);
     if (d.code == ERR_CLOSED || d.code == ERR_EOF || d.code == ERR_TIMEOUT ||
         d.code == ERR_SYNTAX || d.code == ERR_TOO_LARGE)
         d.code = ERR_IO;

@@ -1,6 +1,7 @@
 #include "gateway/refusal.h"
 #include "base/err.h"
 #include "gateway/advice.h"
+#include "gateway/facts.h"
 #include "gateway/worker.h"
 #include "proc/report.h"
 #include "xroad/trust.h"
@@ -27,6 +28,7 @@ void refusal_make(const char *side, const char *phase, const struct diag *d, str
     if (phase != NULL)
         fault_prefix(f, phase);
     fault_prefix(f, side);
+    facts_fault(strcmp(side, REFUSAL_PROVIDER) == 0, d->code);
     report_diag(REPORT_WARN, f->code, uuid, d);
 }
 
@@ -42,6 +44,12 @@ void refusal_place(struct diag *d, const struct id_client *client, const struct 
     diag_where(d, "%s to %s", buf_cstr(&who), buf_cstr(&what));
     buf_free(&who);
     buf_free(&what);
+}
+
+void refusal_passed(const struct fault *f)
+{
+    facts_peer_fault(f->code);
+    report_passed(f->code, f->detail, f->text);
 }
 
 const char *refusal_reading(int code)

@@ -26,6 +26,10 @@ void refusal_make(const char *side, const char *phase, const struct diag *d, str
 void refusal_place(struct diag *d, const struct id_client *client,
                    const struct id_service *service);
 
+/* A fault of the provider's server that is given back as it came: reported with its id, under which
+ * it is in that server's log. */
+void refusal_passed(const struct fault *f);
+
 /* The phase of an error while a peer's message is read: service_failed, and NULL for broken MIME
  * and for parts that are missed only when all is read. */
 const char *refusal_reading(int code);

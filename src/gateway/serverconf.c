@@ -23,6 +23,9 @@ const struct conf_rule serverconf_rules[] = {
     S("gateway", "https", CONF_TEXT, false, NULL, "where information systems connect by HTTPS"),
     S("gateway", "peer", CONF_TEXT, false, "0.0.0.0:5500", "where other security servers connect"),
     S("gateway", "ocsp", CONF_TEXT, false, "0.0.0.0:5577", "where they fetch OCSP responses"),
+    S("gateway", "health", CONF_TEXT, false, NULL,
+      "where /healthz and /metrics are served, or off; port 4002 of http's loopback address, or of "
+      "127.0.0.1, unless told"),
     S("gateway", "peer_port", CONF_NUMBER, false, "5500", "port of other security servers"),
     S("gateway", "ocsp_port", CONF_NUMBER, false, "5577", "their port for OCSP responses"),
     S("gateway", "workers", CONF_NUMBER, false, "2", "worker processes, one a core"),
@@ -75,6 +78,8 @@ struct builder {
     void *ctx;
     struct serverconf *out;
     struct diag *d;
+    conf_tell tell; /* NULL: the first error ends it */
+    void *tell_ctx;
 };
 
 static int bad(struct builder *b, unsigned line, const char *what, struct slice value)
@@ -153,6 +158,7 @@ static int read_gateway(struct builder *b)
     o->https = conf_text(c, s, "https");
     o->peer = conf_text(c, s, "peer");
     o->ocsp = conf_text(c, s, "ocsp");
+    o->health = conf_text(c, s, "health");
     struct peer_version oldest;
     o->federations = conf_text(c, s, "federations");
     o->min_peer_version = conf_text(c, s, "min_peer_version");
@@ -383,18 +389,29 @@ static int read_groups(struct builder *b)
     return 0;
 }
 
+/* Tells what was wrong, when somebody wants to hear all of it. */
+static int go_on(struct builder *b, int rc)
+{
+    if (rc == 0 || b->tell == NULL)
+        return rc;
+    b->tell(b->tell_ctx, b->d);
+    return 0;
+}
+
 static int each(struct builder *b, const char *kind,
                 int (*read)(struct builder *, const struct conf_section *))
 {
     for (const struct conf_section *s = b->conf.sections; s != NULL; s = s->next) {
         if (!slice_eq_str(s->kind, kind))
             continue;
-        int rc = read(b, s);
+        int rc = go_on(b, read(b, s));
         if (rc != 0)
             return rc;
     }
     return 0;
 }
+
+static int build(struct builder *b);
 
 int serverconf_parse(struct arena *a, struct slice text, serverconf_load load, void *ctx,
                      struct serverconf *out, struct diag *d)
@@ -404,16 +421,34 @@ int serverconf_parse(struct arena *a, struct slice text, serverconf_load load, v
     int rc = conf_parse(a, text, serverconf_rules, serverconf_rule_count, &b.conf, d);
     if (rc != 0)
         return rc;
-    out->clients = arena_zalloc(a, sections(&b.conf, "client") * sizeof *out->clients);
-    out->services = arena_zalloc(a, sections(&b.conf, "service") * sizeof *out->services);
+    return rc != 0 ? rc : build(&b);
+}
+
+int serverconf_check(struct arena *a, struct slice text, serverconf_load load, void *ctx,
+                     struct serverconf *out, conf_tell tell, void *tell_ctx)
+{
+    struct diag d = {0};
+    struct builder b = {
+        .a = a, .load = load, .ctx = ctx, .out = out, .d = &d, .tell = tell, .tell_ctx = tell_ctx};
+    memset(out, 0, sizeof *out);
+    int rc =
+        conf_parse_all(a, text, serverconf_rules, serverconf_rule_count, &b.conf, tell, tell_ctx);
+    return rc != 0 && rc != ERR_SYNTAX ? rc : build(&b);
+}
+
+static int build(struct builder *b)
+{
+    struct serverconf *out = b->out;
+    out->clients = arena_zalloc(b->a, sections(&b->conf, "client") * sizeof *out->clients);
+    out->services = arena_zalloc(b->a, sections(&b->conf, "service") * sizeof *out->services);
     if (out->clients == NULL || out->services == NULL)
-        return diag_set(d, ERR_NOMEM, "no memory for the configuration");
-    rc = read_gateway(&b);
-    rc = rc != 0 ? rc : read_log(&b);
-    rc = rc != 0 ? rc : each(&b, "key", read_key);
-    rc = rc != 0 ? rc : each(&b, "client", read_client);
-    rc = rc != 0 ? rc : each(&b, "service", read_service);
-    return rc != 0 ? rc : read_groups(&b);
+        return diag_set(b->d, ERR_NOMEM, "no memory for the configuration");
+    int rc = go_on(b, read_gateway(b));
+    rc = rc != 0 ? rc : go_on(b, read_log(b));
+    rc = rc != 0 ? rc : each(b, "key", read_key);
+    rc = rc != 0 ? rc : each(b, "client", read_client);
+    rc = rc != 0 ? rc : each(b, "service", read_service);
+    return rc != 0 ? rc : go_on(b, read_groups(b));
 }
 
 /* Keys whose value is a file's name. */

@@ -90,6 +90,7 @@ struct serverconf {
     struct slice user; /* empty: none */
     struct slice dir, anchor;
     struct slice http, https, peer, ocsp; /* host:port; https may be empty */
+    struct slice health;                  /* the same, "off", or empty: proc/health.h */
     uint16_t peer_port, ocsp_port;        /* where other servers listen */
     int workers;
     int64_t peer_timeout_ms;       /* longest wait for another server's next bytes */
@@ -120,6 +121,9 @@ struct serverconf {
 typedef int (*serverconf_load)(void *ctx, const char *path, struct slice *bytes, struct diag *d);
 int serverconf_parse(struct arena *a, struct slice text, serverconf_load load, void *ctx,
                      struct serverconf *out, struct diag *d) MUST_USE;
+/* The same, but every section that is wrong is told, and the reading goes on with the next one. */
+int serverconf_check(struct arena *a, struct slice text, serverconf_load load, void *ctx,
+                     struct serverconf *out, conf_tell tell, void *tell_ctx) MUST_USE;
 /* The text with every file name replaced by its content, for snapshots. */
 int serverconf_inline(struct arena *a, struct slice text, serverconf_load load, void *ctx,
                       struct buf *out, struct diag *d) MUST_USE;

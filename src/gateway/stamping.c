@@ -1,5 +1,6 @@
 #include "gateway/stamping.h"
 #include "base/err.h"
+#include "gateway/facts.h"
 #include "gateway/frames.h"
 #include "proc/ipc.h"
 #include "proc/report.h"
@@ -98,6 +99,19 @@ static bool grow(struct stamping *s)
     return true;
 }
 
+/* The facts are told by the wall clock, as people read it. */
+static uint64_t on_wall(const struct stamping *s, int64_t mono_ms)
+{
+    return (uint64_t)(loop_wall_ms(s->loop) - (loop_mono_ms(s->loop) - mono_ms));
+}
+
+static void show(const struct stamping *s)
+{
+    tally_set(FACTS_STAMP_QUEUE, s->n);
+    tally_set(FACTS_STAMP_OLDEST, s->n == 0 ? 0 : on_wall(s, at(s, 0)->since_ms));
+    tally_set(FACTS_STAMP_FAILING, s->failing ? on_wall(s, s->failing_since_ms) : 0);
+}
+
 static void push(struct stamping *s, uint64_t seq, int64_t since_ms, const uint8_t sha512[64])
 {
     if (s->n == s->cap && !grow(s)) {
@@ -108,6 +122,7 @@ static void push(struct stamping *s, uint64_t seq, int64_t since_ms, const uint8
     i->seq = seq;
     i->since_ms = since_ms;
     memcpy(i->sha512, sha512, 64);
+    show(s);
 }
 
 static void on_timer(void *ctx)
@@ -191,6 +206,9 @@ static void failed(struct stamping *s, const struct diag *why)
     if (!s->failing)
         s->failing_since_ms = due < now ? due : now;
     s->failing = true;
+    tally_add(FACTS_STAMP_FAILURES, 1);
+    tally_text(FACTS_TEXT_STAMP, slice_str(why->text));
+    show(s);
     s->retry_only = true;
     answer_waiters(s, why);
     schedule(s, s->interval_ms < RETRY_MS ? s->interval_ms : RETRY_MS);
@@ -233,6 +251,9 @@ static void stamped(struct stamping *s, struct slice record)
     bool more = s->retry_only || s->in_flight == FRAMES_STAMP_MAX || s->n_waiters > 0;
     s->in_flight = 0;
     s->failing = false;
+    tally_add(FACTS_STAMPS, 1);
+    tally_set(FACTS_STAMP_LAST, (uint64_t)loop_wall_ms(s->loop));
+    show(s);
     s->retry_only = false;
     answer_waiters(s, NULL);
     if (s->n == 0)
@@ -293,6 +314,8 @@ void stamping_configure(struct stamping *s, const struct snapshot *snap)
     s->configured = true;
     s->has_tsa = c->n_tsas > 0;
     s->failure_ms = c->stamp_failure_ms;
+    tally_set(FACTS_STAMP_NONE, !s->has_tsa);
+    tally_set(FACTS_STAMP_LIMIT, (uint64_t)s->failure_ms);
     int64_t interval = c->stamp_interval_ms > 0 ? c->stamp_interval_ms
                        : by_gc > 0              ? by_gc
                                                 : DEFAULT_INTERVAL_MS;

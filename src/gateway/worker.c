@@ -3,6 +3,7 @@
 #include "base/opt.h"
 #include "base/uuid.h"
 #include "gateway/ask.h"
+#include "gateway/facts.h"
 #include "gateway/peer.h"
 #include "gateway/verdict.h"
 #include "keys/remote.h"
@@ -190,6 +191,7 @@ static void on_agent_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
     }
     snapshot_unref(w->snap);
     w->snap = s;
+    tally_set(FACTS_SNAPSHOT, (uint64_t)loop_wall_ms(w->loop));
     xades_cache_clear(w->verdicts);
     settle(w);
 }
@@ -291,6 +293,11 @@ int worker_run(struct group_self *self, const char *config_path)
     struct worker w = {.self = self, .loop = group_loop(self), .tls_line = -1};
     struct diag d = {0};
     (void)config_path; /* a worker opens no files: its configuration is in the snapshots */
+    w.far.word = FACTS_FAR;
+    w.far.text = FACTS_TEXT_FAR;
+    w.near.word = FACTS_NEAR;
+    w.near.text = FACTS_TEXT_NEAR;
+    facts_worker_begin();
     w.ask = ask_new(w.loop);
     w.peers = http_client_new(w.loop, IDLE_PEERS, IDLE_OUT_MS);
     w.providers = http_client_new(w.loop, IDLE_PROVIDERS, IDLE_OUT_MS);

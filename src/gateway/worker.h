@@ -7,6 +7,7 @@
 #define SILD_GATEWAY_WORKER_H
 
 #include "evidence/xades.h"
+#include "gateway/reach.h"
 #include "gateway/snapshot.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
@@ -30,6 +31,7 @@ struct worker {
     struct peer_cache *peer_ocsp;
     struct verdict_chains *chains;
     struct xades_cache *verdicts;
+    struct reach far, near; /* who could not be reached: other servers, own information systems */
     size_t stopping; /* servers that still have exchanges in hand, once a stop was asked for */
 };
 

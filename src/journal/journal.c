@@ -1,5 +1,6 @@
 #include "journal/journal.h"
 #include "base/err.h"
+#include "base/tally.h"
 #include "journal/journal_inner.h"
 
 #include <fcntl.h>
@@ -205,7 +206,9 @@ int journal_sync(struct journal *j, struct diag *d)
     int rc = refuse(j, d);
     if (rc != 0)
         return rc;
+    bool news = j->pending.n > 0;
     j->failed = settle(j, d);
+    tally_add(TALLY_SYNCS, news && j->failed == 0);
     return j->failed;
 }
 
@@ -309,7 +312,10 @@ int journal_append(struct journal *j, uint16_t type, uint16_t flags, int64_t tim
         return rc;
     r.seq = journal_size(j);
     rc = take(j, &r, id_hash, d);
-    if (rc == 0)
-        *seq = r.seq;
-    return rc;
+    if (rc != 0)
+        return rc;
+    *seq = r.seq;
+    tally_add(TALLY_RECORDS, 1);
+    tally_add(TALLY_RECORD_BYTES, payload.n);
+    return 0;
 }

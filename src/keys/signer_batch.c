@@ -1,6 +1,7 @@
 #include "keys/signer_batch.h"
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/tally.h"
 #include "evidence/hashchain.h"
 #include "evidence/xades.h"
 
@@ -185,6 +186,11 @@ static struct waiting *serve(struct signer_batch *b, struct signer_held *h, stru
 {
     struct diag d = {0};
     int err = sign_batch(b, h, first, n, now_ms, &d);
+    if (err == 0) {
+        tally_add(TALLY_SIGNATURES, 1);
+        tally_add(TALLY_SIGNED, n);
+        tally_bucket(TALLY_BATCH, n);
+    }
     bool single = n == 1 && first->parts == 1;
     struct waiting *w = first;
     for (size_t i = 0; i < n; i++, w = w->next) {

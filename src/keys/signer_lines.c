@@ -1,5 +1,6 @@
 #include "keys/signer_lines.h"
 #include "base/err.h"
+#include "base/tally.h"
 #include "keys/signer_batch.h"
 #include "proc/report.h"
 
@@ -100,6 +101,7 @@ static void on_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
     }
     buf_reset(&s->answer);
     uint16_t type = signer_keys_serve(s->keys, f->type, f->body, &s->answer);
+    tally_add(TALLY_RAW, type == SIGNER_VALUE);
     send_answer(s, n, f->id, type, buf_view(&s->answer));
 }
 

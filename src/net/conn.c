@@ -1,6 +1,7 @@
 #include "net/conn_int.h"
 
 #include "base/err.h"
+#include "base/tally.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -24,6 +25,7 @@ static void on_ready(void *ctx, bool readable, bool writable);
 
 static void free_now(struct conn *c)
 {
+    tally_sub(TALLY_CONNS_NOW, 1);
     loop_disown(&c->owned);
     loop_timer_cancel(c->timer);
     if (c->ready != NULL)
@@ -269,6 +271,7 @@ static struct conn *conn_new(struct loop *l, struct tls *tls, int64_t timeout_ms
     c->active_at = loop_mono_ms(l);
     c->limit_at = timeout_ms > 0 ? c->active_at + timeout_ms : 0;
     loop_own(l, &c->owned, free_owned);
+    tally_add(TALLY_CONNS_NOW, 1);
     return c;
 }
 
@@ -287,6 +290,7 @@ struct conn *conn_connect(struct loop *l, const struct net_addr *to, struct tls 
     struct conn *c = conn_new(l, tls, timeout_ms, ev, ctx);
     if (c == NULL)
         return NULL;
+    tally_add(TALLY_CONNS_OUT, 1);
     c->peer = *to;
     c->state = CONN_CONNECTING;
     c->fd = socket(to->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -316,6 +320,7 @@ struct conn *conn_accept(struct loop *l, int fd, struct tls *tls, int64_t timeou
         close(fd);
         return NULL;
     }
+    tally_add(TALLY_CONNS_IN, 1);
     c->fd = fd;
     c->peer.len = sizeof c->peer.sa;
     if (getpeername(fd, (struct sockaddr *)&c->peer.sa, &c->peer.len) < 0)

@@ -1,6 +1,7 @@
 #include "net/conn_int.h"
 
 #include "base/err.h"
+#include "base/tally.h"
 
 #include <errno.h>
 
@@ -47,6 +48,7 @@ static size_t send_some(struct conn *c, struct slice data)
     for (;;) {
         ssize_t n = send(c->fd, data.p, data.n, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
+            tally_add(TALLY_BYTES_OUT, (uint64_t)n);
             c->active_at = loop_mono_ms(c->loop);
             c->want_write = (size_t)n < data.n;
             return (size_t)n;
@@ -206,6 +208,7 @@ void conn_io_receive(struct conn *c)
         ended(c);
         return;
     }
+    tally_add(TALLY_BYTES_IN, (uint64_t)n);
     c->active_at = loop_mono_ms(c->loop);
     if (c->state >= CONN_CLOSING && (c->dropped += (uint64_t)n) > DROPPED_MAX) {
         conn_die(c, &(struct diag){0}); /* it does not listen, it floods */

@@ -1,6 +1,7 @@
 #include "net/http_server.h"
 
 #include "base/err.h"
+#include "base/tally.h"
 #include "net/http_link.h"
 
 #include <stdio.h>
@@ -182,6 +183,7 @@ static void begin_request(struct http_link *k)
         return;
     x->phase = has_body ? HTTP_PHASE_BODY : HTTP_PHASE_WHOLE;
     conn_idle_timeout(k->conn, has_body ? s->limits.body_pause_ms : 0);
+    tally_add(TALLY_REQUESTS, 1);
     s->h->on_request(s->ctx, x);
     if (x->ended || x->aborted)
         return;

@@ -143,6 +143,7 @@ void loop_run(struct loop *l)
     l->stopped = false;
     while (!l->stopped)
         uv_run(&l->uv, UV_RUN_DEFAULT);
+    run_deferred(&l->prepare); /* the turn of the stop ends too, while those who wait for it live */
 }
 
 void loop_stop(struct loop *l)

@@ -14,7 +14,7 @@
 struct loop;
 struct loop *loop_new(void); /* NULL when the system refuses */
 void loop_free(struct loop *l);
-void loop_run(struct loop *l); /* until loop_stop */
+void loop_run(struct loop *l); /* until loop_stop, and to the end of that turn */
 void loop_stop(struct loop *l);
 int64_t loop_mono_ms(struct loop *l); /* monotonic, read once a turn */
 int64_t loop_wall_ms(struct loop *l); /* wall clock, milliseconds since 1970, read now */

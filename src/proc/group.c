@@ -95,6 +95,7 @@ static void on_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
         close(f->fd);
     if (f->type == GROUP_READY) {
         k->ready = true;
+        group_pages_note(k);
         tell_ready(k->group);
     } else if (f->type == GROUP_ANSWER) {
         group_command_answer(k->group, k, f->id, f->body);
@@ -209,11 +210,12 @@ static void died(struct group_inst *k, int status)
     ipc_free(k->line);
     k->line = NULL;
     group_command_gone(g, k);
+    k->restarts += g->phase == GROUP_RUNNING;
+    group_pages_note(k);
     if (g->phase != GROUP_RUNNING) {
         stop_step(g);
         return;
     }
-    k->restarts++;
     k->quick = lived < QUICK_MS ? k->quick + 1 : 0;
     report(REPORT_ERROR, "died", "%s ended with %s after %lld ms", k->name, how, (long long)lived);
     if (k->quick >= QUICK_MAX) {
@@ -260,7 +262,7 @@ static int take_children(struct group *g, struct diag *d)
                 return diag_set(d, ERR_TOO_LARGE, "a role has at most %d processes",
                                 GROUP_CHILDREN_MAX);
             struct group_inst *k = &g->inst[g->n++];
-            *k = (struct group_inst){.group = g, .entry = e, .index = index};
+            *k = (struct group_inst){.group = g, .entry = e, .index = index, .page = -1};
             if (e->count > 1)
                 snprintf(k->name, sizeof k->name, "%s:%d", e->name, index);
             else
@@ -315,6 +317,7 @@ static int prepare(struct group *g, struct diag *d)
     err = err != 0 ? err : choose_user(g, d);
     err = err != 0 ? err : fs_mkdirs(g->spec->dir, 0700, d);
     err = err != 0 ? err : lock_pid(g, d);
+    err = err != 0 ? err : group_pages_make(g, d);
     err = err != 0 ? err : group_start_bind(g, d);
     if (err != 0)
         return err;
@@ -336,6 +339,7 @@ static void release(struct group *g)
 {
     group_command_free(g);
     control_free(g->control);
+    group_pages_free(g);
     for (size_t i = 0; i < g->n; i++)
         ipc_free(g->inst[i].line);
     for (size_t i = 0; i < g->n_sockets; i++)
@@ -355,7 +359,7 @@ int group_run(const struct group_spec *spec)
     if (g == NULL)
         return EXIT_COULD_NOT;
     g->spec = spec;
-    g->pid_fd = -1;
+    g->pid_fd = g->page = -1;
     g->loop = loop_new();
     int err =
         g->loop == NULL ? diag_set(&d, ERR_NOMEM, "no memory for the event loop") : prepare(g, &d);

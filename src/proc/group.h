@@ -38,6 +38,7 @@ struct group_child {
      * blocking line. */
     const char *peers[GROUP_PEERS_MAX];
     const char *listens[GROUP_PEERS_MAX]; /* names of listening sockets it gets */
+    bool watches; /* sees what all processes of the group count (proc/group_pages.h) */
     int (*run)(struct group_self *self,
                const char *config_path); /* the child's main; returns an exit code */
 };

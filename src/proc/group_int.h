@@ -26,6 +26,8 @@ struct group_inst {
     bool ready, told_stop;
     int64_t started_ms;
     unsigned restarts, quick; /* quick: ends within GROUP_QUICK_MS of the start, in a row */
+    int page;                 /* what it counts; -1: none yet */
+    bool sees;                /* it watches, and has the others' pages */
     struct loop_timer *again;
 };
 
@@ -74,6 +76,7 @@ struct group {
     struct stat watched; /* as it was when it was last read */
     bool as_user;        /* children run as this one */
     struct user user;
+    int page; /* the parent's own: group_pages.h */
 };
 
 /* --- group_start.c --- */
@@ -86,6 +89,18 @@ int group_start_spawn(struct group_inst *k, const struct ipc_events *ev, struct 
 void group_start_connect(struct group_inst *k, bool earlier);
 void group_start_begin(struct group_inst *k);
 void group_start_notify(const char *state); /* to NOTIFY_SOCKET, if there is one */
+
+/* --- group_pages.c --- */
+
+/* A page for each instance and one for the parent, which counts into it from now on. */
+int group_pages_make(struct group *g, struct diag *d) MUST_USE;
+/* Gives k its page, and all pages when it watches. */
+void group_pages_send(struct group_inst *k);
+/* Tells who watches of a process that was started. */
+void group_pages_started(struct group_inst *k);
+/* Writes into the parent's page how k is. */
+void group_pages_note(const struct group_inst *k);
+void group_pages_free(struct group *g);
 
 /* --- group_command.c --- */
 

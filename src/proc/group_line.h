@@ -13,6 +13,8 @@ enum group_line {
     GROUP_BEGIN,      /* all there is at first was sent: run */
     GROUP_COMMAND,    /* id; body: the words */
     GROUP_STOP,
+    GROUP_PAGE,  /* what a process counts (base/tally.h): one's own, or, for who watches, each */
+    GROUP_STATM, /* for who watches: a process's memory as the kernel tells it */
     /* to the parent */
     GROUP_READY,
     GROUP_ANSWER, /* id; u8 exit code, text */

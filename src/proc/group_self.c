@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "proc/group_line.h"
+#include "proc/group_pages.h"
 #include "proc/report.h"
 
 #include <malloc.h>
@@ -31,6 +32,7 @@ struct group_self {
     int index;
     struct end listens[GROUP_PEERS_MAX], peers[ENDS_MAX]; /* peers: until group_begin */
     size_t n_listens, n_peers;
+    struct group_pages *pages;
     bool begun, ready_told, stop_wanted;
     const struct group_events *ev;
     void *ctx;
@@ -82,6 +84,11 @@ static void on_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
         return;
     case GROUP_PEER:
         on_peer(s, f);
+        return;
+    case GROUP_PAGE:
+    case GROUP_STATM:
+        if (f->fd >= 0)
+            group_pages_take(s->pages, s->name, f->type == GROUP_STATM, f->body, f->fd);
         return;
     case GROUP_BEGIN:
         s->begun = true;
@@ -158,6 +165,7 @@ static void close_ends(struct group_self *s)
 
 int group_run_child(const struct group_spec *spec, const char *name)
 {
+    static struct group_pages seen; /* lives as long as the process, as its own page does */
     char role[ROLE_TEXT];
     struct group_self s = {.index = 0};
     int code = EXIT_COULD_NOT;
@@ -172,6 +180,7 @@ int group_run_child(const struct group_spec *spec, const char *name)
     mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
     mallopt(M_MMAP_THRESHOLD, HEAP_LARGEST);
     s.loop = loop_new();
+    s.pages = &seen;
     if (s.loop != NULL)
         s.line = ipc_new(s.loop, GROUP_LINE_FD, 0, &line_events, &s);
     if (s.line == NULL) {
@@ -207,6 +216,11 @@ void group_begin(struct group_self *s, const struct group_events *ev, void *ctx)
     }
     if (s->stop_wanted)
         loop_defer(s->loop, stop, s);
+}
+
+const struct group_pages *group_pages(const struct group_self *s)
+{
+    return s->pages;
 }
 
 const char *group_name(const struct group_self *s)

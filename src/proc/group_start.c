@@ -102,13 +102,15 @@ int group_start_spawn(struct group_inst *k, const struct ipc_events *ev, struct 
         return diag_set(d, ERR_IO, "cannot start %s: %s", k->name, strerror(e));
     }
     k->pid = pid;
-    k->ready = k->told_stop = false;
+    k->ready = k->told_stop = k->sees = false;
     k->started_ms = loop_mono_ms(k->group->loop);
     k->line = ipc_new(k->group->loop, pair[0], 0, ev, k);
     if (k->line == NULL) {
         kill(pid, SIGKILL);
         return diag_set(d, ERR_NOMEM, "no memory for the line to %s", k->name);
     }
+    group_pages_note(k);
+    group_pages_started(k);
     return 0;
 }
 
@@ -157,6 +159,7 @@ static void join_named(struct group_inst *a, struct group_inst *b)
 void group_start_connect(struct group_inst *k, bool earlier)
 {
     struct group *g = k->group;
+    group_pages_send(k);
     for (size_t i = 0; i < g->n_sockets; i++)
         if (g->socket[i].inst == k)
             send_fd(k, GROUP_LISTEN, g->socket[i].name, g->socket[i].fd, false);

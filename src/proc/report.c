@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "base/tally.h"
 #include "base/timeval.h"
 
 #include <stdarg.h>
@@ -21,6 +22,24 @@ static const char *const level_names[] = {
     [REPORT_ERROR] = "error",
 };
 
+#define KINDS_MAX 48  /* events that have a budget of their own; the rest share the last one */
+#define BUDGET 200    /* lines of one event at once */
+#define REFILL_MS 500 /* one more each */
+#define REMEMBER_MS                                                                                \
+    5000 /* after so long without being full, lines left out are told by any line                  \
+          */
+
+/* The budget of one event. */
+struct kind {
+    char event[64];
+    int64_t since_ms;  /* when `left` was last made up; monotonic */
+    int64_t cut_ms;    /* when a line was last left out */
+    unsigned left;     /* lines it may still have */
+    uint64_t left_out; /* lines since the last that was told */
+};
+
+static struct kind kinds[KINDS_MAX];
+static size_t n_kinds;
 static char role_name[64];
 static bool debug_wanted;
 
@@ -28,11 +47,6 @@ void report_open(const char *role)
 {
     snprintf(role_name, sizeof role_name, "%s", role);
     debug_wanted = getenv("SILD_DEBUG") != NULL;
-}
-
-static bool wanted(enum report_level level)
-{
-    return level != REPORT_DEBUG || debug_wanted;
 }
 
 /* A line in fixed memory: reporting works when there is no memory left. */
@@ -91,14 +105,79 @@ static void finish(struct line *l)
 {
     l->p[l->n++] = '}';
     l->p[l->n++] = '\n';
+    tally_add(TALLY_LINES, 1);
     if (write(STDERR_FILENO, l->p, l->n) < 0) {
         /* stderr is gone: there is nobody left to tell */
     }
 }
 
+/* --- budgets --- */
+
+static int64_t mono_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static struct kind *kind_of(const char *event, int64_t now)
+{
+    for (size_t i = 0; i < n_kinds; i++)
+        if (strncmp(kinds[i].event, event, sizeof kinds[i].event - 1) == 0)
+            return &kinds[i];
+    if (n_kinds == KINDS_MAX)
+        return &kinds[KINDS_MAX - 1];
+    struct kind *k = &kinds[n_kinds++];
+    snprintf(k->event, sizeof k->event, "%s", n_kinds == KINDS_MAX ? "other" : event);
+    k->since_ms = now;
+    k->left = BUDGET;
+    return k;
+}
+
+static void tell_left_out(struct kind *k)
+{
+    char count[32], text[128];
+    struct line l;
+    snprintf(count, sizeof count, ",\"count\":%llu", (unsigned long long)k->left_out);
+    snprintf(text, sizeof text, "%llu lines were left out, since there were too many",
+             (unsigned long long)k->left_out);
+    k->left_out = 0;
+    begin(&l, REPORT_WARN, "left_out");
+    put_field(&l, ",\"of\":", k->event);
+    put(&l, count, strlen(count));
+    put_field(&l, ",\"text\":", text);
+    finish(&l);
+}
+
+/* May a line of this event be written? Tells first what was left out before it. */
+static bool affords(const char *event)
+{
+    int64_t now = mono_ms();
+    struct kind *k = kind_of(event, now);
+    int64_t more = (now - k->since_ms) / REFILL_MS;
+    k->since_ms += more * REFILL_MS;
+    k->left = k->left + more > BUDGET ? BUDGET : k->left + (unsigned)more;
+    if (k->left == 0) {
+        k->left_out++;
+        k->cut_ms = now;
+        tally_add(TALLY_LINES_LEFT_OUT, 1);
+        return false;
+    }
+    k->left--;
+    for (size_t i = 0; i < n_kinds; i++)
+        if (kinds[i].left_out > 0 && (&kinds[i] == k || now - kinds[i].cut_ms > REMEMBER_MS))
+            tell_left_out(&kinds[i]);
+    return true;
+}
+
+static bool wanted(enum report_level level, const char *event)
+{
+    return (level != REPORT_DEBUG || debug_wanted) && affords(event);
+}
+
 void report(enum report_level level, const char *event, const char *fmt, ...)
 {
-    if (!wanted(level))
+    if (!wanted(level, event))
         return;
     char text[TEXT_MAX];
     va_list ap;
@@ -111,9 +190,21 @@ void report(enum report_level level, const char *event, const char *fmt, ...)
     finish(&l);
 }
 
+void report_passed(const char *code, const char *id, const char *text)
+{
+    struct line l;
+    if (!wanted(REPORT_WARN, "peer_fault"))
+        return;
+    begin(&l, REPORT_WARN, "peer_fault");
+    put_field(&l, ",\"id\":", id);
+    put_field(&l, ",\"code\":", code);
+    put_field(&l, ",\"text\":", text);
+    finish(&l);
+}
+
 void report_diag(enum report_level level, const char *event, const char *id, const struct diag *d)
 {
-    if (!wanted(level))
+    if (!wanted(level, event))
         return;
     struct line l;
     begin(&l, level, event);

@@ -3,6 +3,7 @@
 #include "base/opt.h"
 #include "proc/command.h"
 #include "proc/fs.h"
+#include "proc/health.h"
 #include "proc/report.h"
 #include "registry/date.h"
 #include "registry/people.h"
@@ -110,29 +111,49 @@ static int check_database(const struct registry_conf *c, struct diag *d)
     return 0;
 }
 
+static int admin_run(struct group_self *self, const char *config_path)
+{
+    static const struct health_spec spec = {.role = "registry"};
+    (void)config_path; /* it judges what the others tell */
+    return health_run(self, &spec);
+}
+
 static int run(const struct registry_conf *c, const char *config_path, const char *child)
 {
     struct diag d = {0};
-    const struct group_child children[] = {{.name = "worker",
-                                            .count = c->workers,
-                                            .alone = true,
-                                            .listens = {REGISTRY_LISTEN},
-                                            .run = registry_worker_run}};
-    struct group_listen listens[] = {{.name = REGISTRY_LISTEN}};
-    const struct group_spec spec = {.role = "registry",
-                                    .children = children,
-                                    .n = ARRAY_LEN(children),
-                                    .listens = listens,
-                                    .n_listens = ARRAY_LEN(listens),
-                                    .dir = c->dir,
-                                    .user = c->user,
-                                    .config_path = config_path};
+    const struct group_child children[] = {
+        {.name = "worker",
+         .count = c->workers,
+         .alone = true,
+         .listens = {REGISTRY_LISTEN},
+         .run = registry_worker_run},
+        {.name = "admin",
+         .count = 1,
+         .alone = true,
+         .watches = true,
+         .listens = {HEALTH_LISTEN},
+         .run = admin_run},
+    };
+    struct group_listen listens[] = {{.name = REGISTRY_LISTEN}, {.name = HEALTH_LISTEN}};
+    bool health;
+    struct group_spec spec = {.role = "registry",
+                              .children = children,
+                              .n = ARRAY_LEN(children),
+                              .listens = listens,
+                              .n_listens = ARRAY_LEN(listens),
+                              .dir = c->dir,
+                              .user = c->user,
+                              .config_path = config_path};
     if (net_addr_parse(c->host, c->port, &listens[0].addr) != 0) {
         diag_set(&d, ERR_USAGE, "listen: %s is not a numeric address", c->host);
         return command_fail("registry", &d, EXIT_USE);
     }
     if (child != NULL)
         return group_run_child(&spec, child);
+    if (health_addr(slice_str(c->health), slice_str(c->listen), 3, &listens[1].addr, &health, &d) !=
+        0)
+        return command_fail("registry", &d, EXIT_USE);
+    spec.n_listens = health ? 2 : 1;
     report_open("registry");
     if (check_database(c, &d) != 0)
         return command_fail("registry", &d, EXIT_COULD_NOT);

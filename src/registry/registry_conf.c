@@ -8,6 +8,10 @@
 const struct conf_rule registry_conf_rules[] = {
     {"registry", "name", CONF_TEXT, false, "population", "what the register calls itself"},
     {"registry", "listen", CONF_TEXT, false, "127.0.0.1:9001", "numeric address and port"},
+    {"registry", "health", CONF_TEXT, false, NULL,
+     "where /healthz and /metrics are served, or off; port 4005 of listen's loopback address, or "
+     "of "
+     "127.0.0.1, unless told"},
     {"registry", "database", CONF_TEXT, false, NULL, "path of the SQLite file"},
     {"registry", "dir", CONF_TEXT, false, NULL,
      "folder of the control socket; the database's folder when absent"},
@@ -82,6 +86,8 @@ int registry_conf_parse(struct slice text, struct registry_conf *out, struct dia
     out->user = user.n > 0 ? arena_cstr(out->a, user) : NULL;
     out->name = arena_cstr(out->a, conf_text(&c, s, "name"));
     out->database = arena_cstr(out->a, database);
+    out->listen = arena_cstr(out->a, conf_text(&c, s, "listen"));
+    out->health = arena_cstr(out->a, conf_text(&c, s, "health"));
     out->dir = dir.n > 0 ? arena_cstr(out->a, dir) : folder_of(out->a, database);
     rc = read_listen(conf_text(&c, s, "listen"), out, d);
     if (rc == 0)

@@ -9,6 +9,8 @@ struct registry_conf {
     struct arena *a; /* owns all text */
     const char *name, *host, *database, *dir;
     const char *user; /* NULL: none */
+    const char *listen; /* host and port as they stand */
+    const char *health; /* host:port, "off", or NULL: proc/health.h */
     uint16_t port;
     int workers;
     struct census census;

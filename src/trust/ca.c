@@ -13,6 +13,7 @@
 #include "proc/report.h"
 #include "proc/sandbox.h"
 #include "trust/trust_conf.h"
+#include "trust/trust_facts.h"
 #include "wire/json.h"
 #include "xroad/trust.h"
 
@@ -198,8 +199,10 @@ static int append(struct ca *c, enum ca_record type, struct slice serial, struct
         return rc;
     rc = journal_append(c->journal, (uint16_t)type, 0, loop_wall_ms(c->loop), slice_str(hex),
                         payload, &seq, d);
-    if (rc == 0)
+    if (rc == 0) {
+        tally_add(type == CA_REVOKED ? TRUST_FACTS_REVOKED : TRUST_FACTS_ISSUED, 1);
         return settle(c, d);
+    }
     int settled = settle(c, &own); /* the journal takes nothing more until it is */
     return settled != 0 ? settled : rc;
 }

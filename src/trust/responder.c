@@ -13,6 +13,7 @@
 #include "proc/sandbox.h"
 #include "trust/ca.h"
 #include "trust/trust_conf.h"
+#include "trust/trust_facts.h"
 #include "wire/uri.h"
 
 #include <openssl/rand.h>
@@ -129,6 +130,7 @@ static void answer_ocsp(struct responder *r, struct slice der, struct buf *out)
     int rc = ocsp_response_make(&req, ans, r->ocsp_cert, r->ocsp_key, now,
                                 now + r->conf.ocsp_next_ms, out, &d);
     ocsp_request_free(&req);
+    tally_add(rc == 0 ? TRUST_FACTS_OCSP : TRUST_FACTS_OCSP_FAILED, 1);
     if (rc == 0)
         return;
     report_diag(REPORT_ERROR, "ocsp", NULL, &d);
@@ -150,8 +152,10 @@ static void answer(struct asked *a, struct http_exchange *x)
     } else if (RAND_bytes(serial, sizeof serial) == 1 &&
                tsp_respond(buf_view(&a->body), r->tsa_cert, r->tsa_key, serial,
                            loop_wall_ms(r->loop), &out, &d) == 0) {
+        tally_add(TRUST_FACTS_TSA, 1);
         http_reply(x, 200, "application/timestamp-reply", SLICE_NONE, buf_view(&out));
     } else {
+        tally_add(TRUST_FACTS_TSA_FAILED, 1);
         report_diag(REPORT_ERROR, "tsa", NULL, &d);
         http_reply(x, 500, "text/plain", SLICE_NONE, SLICE_LIT("no time-stamp can be made now\n"));
     }
@@ -342,6 +346,9 @@ int responder_run(struct group_self *self, const char *config_path)
         report_diag(REPORT_ERROR, "start", NULL, &d);
         return EXIT_COULD_NOT;
     }
+    tally_set(TRUST_FACTS_EXPIRY, (uint64_t)r.ca->not_after_ms);
+    tally_set(TRUST_FACTS_EXPIRY + 1, (uint64_t)r.ocsp_cert->not_after_ms);
+    tally_set(TRUST_FACTS_EXPIRY + 2, (uint64_t)r.tsa_cert->not_after_ms);
     /* Here the process narrows itself: from now on no files, only what was bound for it. */
     if (sandbox_enter(SANDBOX_SERVER, NULL, &d) != 0) {
         report_diag(REPORT_ERROR, "sandbox", NULL, &d);

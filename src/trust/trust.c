@@ -8,6 +8,7 @@
 #include "trust/ca.h"
 #include "trust/responder.h"
 #include "trust/trust_conf.h"
+#include "trust/trust_facts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,12 @@ static int key_run(struct group_self *self, const char *config_path)
     return code;
 }
 
+static int admin_run(struct group_self *self, const char *config_path)
+{
+    (void)config_path; /* it judges what the others tell */
+    return health_run(self, &trust_facts_health);
+}
+
 static int run(const char *config, const char *child)
 {
     static const struct group_child children[] = {
@@ -41,15 +48,21 @@ static int run(const char *config, const char *child)
          .peers = {"key!", "log"},
          .listens = {"ocsp", "tsa"},
          .run = responder_run},
+        {.name = "admin",
+         .count = 1,
+         .alone = true,
+         .watches = true,
+         .listens = {HEALTH_LISTEN},
+         .run = admin_run},
     };
-    struct group_listen listens[2] = {{.name = "ocsp"}, {.name = "tsa"}};
+    struct group_listen listens[3] = {{.name = "ocsp"}, {.name = "tsa"}, {.name = HEALTH_LISTEN}};
+    bool health = false;
     struct trust_conf conf;
     struct diag d = {0};
     struct group_spec spec = {.role = "trust",
                               .children = children,
                               .n = ARRAY_LEN(children),
                               .listens = listens,
-                              .n_listens = 2,
                               .config_path = config};
     if (child != NULL)
         return group_run_child(&spec, child);
@@ -58,6 +71,10 @@ static int run(const char *config, const char *child)
         rc = net_addr_parse_text(slice_str(conf.ocsp_listen), &listens[0].addr, &d);
     if (rc == 0)
         rc = net_addr_parse_text(slice_str(conf.tsa_listen), &listens[1].addr, &d);
+    if (rc == 0)
+        rc = health_addr(slice_str(conf.health), slice_str(conf.ocsp_listen), 2, &listens[2].addr,
+                         &health, &d);
+    spec.n_listens = health ? 3 : 2;
     spec.dir = conf.dir;
     spec.user = conf.user;
     int code = rc == 0 ? group_run(&spec) : command_fail("trust", &d, EXIT_COULD_NOT);

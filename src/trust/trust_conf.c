@@ -20,6 +20,10 @@ const struct conf_rule trust_conf_rules[] = {
       "certificate profile: Ejbca, Basic, BasicACME, FiVRK, Is, Fo, SkKlass3"),
     S("ocsp_listen", CONF_TEXT, "127.0.0.1:8888", "where the OCSP responder listens"),
     S("tsa_listen", CONF_TEXT, "127.0.0.1:8899", "where the time-stamp authority listens"),
+    S("health", CONF_TEXT, NULL,
+      "where /healthz and /metrics are served, or off; port 4004 of ocsp_listen's loopback "
+      "address, "
+      "or of 127.0.0.1, unless told"),
     S("ocsp_url", CONF_TEXT, NULL, "the responder's URL, put into certificates"),
     S("tsa_url", CONF_TEXT, NULL, "the time-stamp authority's URL"),
     S("ca_key", CONF_TEXT, "p384", "kind of the CA's key: rsa2048, rsa3072, p256, p384"),
@@ -49,6 +53,7 @@ int trust_conf_read(const char *path, struct trust_conf *out, struct diag *d)
     out->profile = command_text(out->a, &k, "trust", "profile");
     out->ocsp_listen = command_text(out->a, &k, "trust", "ocsp_listen");
     out->tsa_listen = command_text(out->a, &k, "trust", "tsa_listen");
+    out->health = command_text(out->a, &k, "trust", "health");
     out->ocsp_url = command_text(out->a, &k, "trust", "ocsp_url");
     out->tsa_url = command_text(out->a, &k, "trust", "tsa_url");
     out->ca_key = command_text(out->a, &k, "trust", "ca_key");

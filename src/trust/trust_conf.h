@@ -12,6 +12,7 @@ struct trust_conf {
     const char *user; /* NULL: none */
     const char *name, *country, *profile;
     const char *ocsp_listen, *tsa_listen; /* host:port */
+    const char *health;                   /* the same, "off", or NULL: proc/health.h */
     const char *ocsp_url, *tsa_url;       /* as written into certificates and for operators */
     const char *ca_key, *service_key;     /* kinds of keys */
     int64_t ca_ms, service_ms, leaf_ms;   /* validity of certificates */

@@ -1,6 +1,7 @@
 #include "base/opt.h"
 #include "netkit.h"
 #include "proc/group.h"
+#include "proc/group_pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,6 +61,23 @@ static void on_peer(void *ctx, const char *name, int fd)
     close(fd);
 }
 
+/* What this child sees of another: what it counted, whether it runs and is ready, its restarts. */
+static void see(struct child *k, uint64_t id, struct slice name)
+{
+    const struct group_pages *p = group_pages(k->self);
+    char text[128] = "not seen\n";
+    for (size_t i = 0; i + 1 < p->n; i++) {
+        const struct group_process *one = &p->at[i + 1];
+        if (slice_eq_str(name, one->name) && one->page != NULL)
+            snprintf(text, sizeof text, "%d %d %d %d %s\n", (int)tally_get(one->page, TALLY_OWN),
+                     group_pages_get(p, i, GROUP_PAGES_PID) != 0,
+                     (int)group_pages_get(p, i, GROUP_PAGES_READY),
+                     (int)group_pages_get(p, i, GROUP_PAGES_RESTARTS),
+                     group_pages_resident(one) > 65536 ? "resident" : "gone");
+    }
+    group_answer(k->self, id, EXIT_DONE, slice_str(text));
+}
+
 static void on_command(void *ctx, uint64_t id, struct slice command)
 {
     struct child *k = ctx;
@@ -83,6 +101,11 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
     } else if (slice_eq_str(command, "ask")) {
         int err = ipc_call(k->blocking, 1, 5, SLICE_NONE, &type, out, sizeof out, &n, 2000);
         group_answer(k->self, id, err == 0 ? EXIT_DONE : EXIT_NO, slice_of(out, n));
+    } else if (slice_starts(command, "count ")) {
+        tally_add(TALLY_OWN, slice_from(command, 6).n);
+        group_answer(k->self, id, EXIT_DONE, SLICE_NONE);
+    } else if (slice_starts(command, "see ")) {
+        see(k, id, slice_from(command, 4));
     } else if (slice_starts(command, "tell ")) {
         group_tell(k->self, "store", slice_from(command, 5));
         group_answer(k->self, id, EXIT_DONE, SLICE_NONE);
@@ -159,6 +182,7 @@ static const struct group_child children[] = {
     {.name = "worker",
      .count = 2,
      .alone = true,
+     .watches = true,
      .peers = {"store", "store!"},
      .listens = {"web"},
      .run = child_run},
@@ -410,6 +434,35 @@ TEST(when_the_store_dies_all_are_started_again)
     CHECK_INT(command("worker:1 ask"), EXIT_DONE);
     connect_web(name);
     CHECK(name[0] != 0);
+    finish();
+}
+
+TEST(who_watches_sees_what_all_count_also_over_a_restart)
+{
+    int restarts;
+    bool ready;
+    begin();
+    CHECK_INT(command("store count 12345"), EXIT_DONE);
+    CHECK_INT(command("worker:1 count 123"), EXIT_DONE);
+    CHECK_INT(command("worker:0 see store"), EXIT_DONE);
+    CHECK_STR(answer_text, "5 1 1 0 resident\n");
+    CHECK_INT(command("worker:0 see worker:1"), EXIT_DONE);
+    CHECK_STR(answer_text, "3 1 1 0 resident\n");
+    CHECK_INT(command("worker:0 see worker:0"), EXIT_DONE);
+    CHECK_STR(answer_text, "0 1 1 0 resident\n");
+    CHECK_INT(command("store see worker:0"), EXIT_DONE); /* it does not watch */
+    CHECK_STR(answer_text, "not seen\n");
+    pid_t pid = pid_of("worker:1", &restarts, &ready);
+    CHECK_INT(command("worker:1 die"), EXIT_COULD_NOT);
+    wait_restarted("worker:1", pid, 1);
+    CHECK_INT(command("worker:1 count 1"), EXIT_DONE);
+    CHECK_INT(command("worker:0 see worker:1"), EXIT_DONE);
+    CHECK_STR(answer_text, "4 1 1 1 resident\n");
+    pid = pid_of("store", &restarts, &ready);
+    CHECK_INT(command("store die"), EXIT_COULD_NOT);
+    wait_restarted("store", pid, 1);
+    CHECK_INT(command("worker:1 see store"), EXIT_DONE);
+    CHECK_STR(answer_text, "5 1 1 1 resident\n");
     finish();
 }
 

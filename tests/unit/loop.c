@@ -163,3 +163,25 @@ TEST(what_is_still_owned_is_freed_with_the_loop)
     loop_free(loop);
     CHECK_STR(log_text, "ff");
 }
+
+static void note_end(void *ctx)
+{
+    note(ctx);
+}
+
+static void stop_then_defer(void *ctx)
+{
+    loop_stop(ctx);
+    loop_defer(ctx, note_end, "e");
+}
+
+/* Whoever asked for the end of a turn may be gone when the loop is freed. */
+TEST(the_turn_that_stops_the_loop_ends_before_run_returns)
+{
+    begin();
+    CHECK(loop_timer_start(loop, 1, stop_then_defer, loop) != NULL);
+    loop_run(loop);
+    CHECK_STR(log_text, "e");
+    loop_free(loop);
+    CHECK_STR(log_text, "e");
+}

@@ -81,3 +81,40 @@ TEST(debug_lines_need_the_variable)
     CHECK(strstr(out, "quiet") == NULL);
     CHECK(strstr(out, "loud") != NULL);
 }
+
+/* All lines of a pipe that is read beside; counts those of one event, and what was left out. */
+TEST(who_floods_the_log_is_left_out_and_counted)
+{
+    char path[] = "/tmp/sild-report-XXXXXX";
+    int saved = dup(STDERR_FILENO), file = mkstemp(path);
+    CHECK(file >= 0);
+    unlink(path);
+    dup2(file, STDERR_FILENO);
+    for (int i = 0; i < 1000; i++)
+        report(REPORT_WARN, "flood", "%d", i);
+    report(REPORT_INFO, "calm", "still heard");
+    usleep(1200000); /* the budget has grown by two lines at least */
+    report(REPORT_WARN, "flood", "last");
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    FILE *f = fdopen(file, "r");
+    char line[32768];
+    int written = 0, calm = 0;
+    json_int_t left_out = 0;
+    rewind(f);
+    while (fgets(line, sizeof line, f) != NULL) {
+        json_t *o = json_loads(line, 0, NULL);
+        CHECK(o != NULL);
+        written += strcmp(text_of(o, "event"), "flood") == 0;
+        calm += strcmp(text_of(o, "event"), "calm") == 0;
+        if (strcmp(text_of(o, "event"), "left_out") == 0) {
+            CHECK_STR(text_of(o, "of"), "flood");
+            left_out += json_integer_value(json_object_get(o, "count"));
+        }
+        json_decref(o);
+    }
+    fclose(f);
+    CHECK(written >= 200 && written < 1000);
+    CHECK_INT(written + left_out, 1001);
+    CHECK_INT(calm, 1);
+}
