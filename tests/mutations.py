@@ -49,8 +49,7 @@ CHECKSUM = ('src/journal/journal_record.c', 'if (get_u32(p + CRC_AT) != checksum
 
 ROWS = [
     # ---- requests
-    ('bad_requests', 'bad_unknown_member', (PEER, '    if (*n == 0)\n        return no_address(provider, "addresses", d);\n', ''),
-     (PEER, 'return resting > 0 ? rc : no_address(provider, "a suitable address", d);', 'return resting > 0 ? rc : 0;')),
+    ('bad_requests', 'bad_unknown_member', (PEER, '    if (*n == 0)\n        return no_address(provider, d);\n', '')),
     ('bad_requests', 'bad_unknown_instance', (PEER, 'if (!globalconf_has_instance(s->gc, provider->instance, loop_wall_ms(w->loop)))', 'if (false)')),
     ('bad_requests', 'bad_unknown_client', (CONSUMER, '    if (cl == NULL || !cl->registered)\n        rc = ', '    if (cl == NULL)\n        rc = 0;\n    else if (false)\n        rc = ')),
     ('bad_requests', 'bad_client_not_registered', REGISTERED),
