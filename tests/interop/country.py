@@ -87,9 +87,12 @@ def register(server, address, auth, clients):
         words('client', 'add', server, c)
 
 
-def found(far_auth='rsa2048', services=None, log=''):
-    """Authority and trust run, both gateways have keys and are registered; no gateway runs yet. services: far's, in place
-    of `echo`."""
+KEYS = {'near auth': 'rsa2048', 'near sign': 'p256', 'far auth': 'rsa2048', 'far sign': 'rsa2048'}
+
+
+def found(keys={}, services=None, log=''):
+    """Authority and trust run, both gateways have keys and are registered; no gateway runs yet. keys: kinds other than
+    KEYS; services: far's, in place of `echo`."""
     global trust, authority, near, far
     trust = Role('trust', 'trust', '[trust]\nname = Test Trust\nocsp_listen = %s:8888\nocsp_url = http://%s:8888/\n'
                  'tsa_listen = %s:8899\ntsa_url = http://%s:8899/\n' % (TRUST, TRUST, TRUST, TRUST))
@@ -107,14 +110,15 @@ def found(far_auth='rsa2048', services=None, log=''):
                  ['ca', 'add', 'Trust', t + 'ca.der', 'Ejbca', 'http://%s:8888/' % TRUST], ['ca', 'ocsp', 'Trust', t + 'ocsp.der'],
                  ['tsa', 'add', 'Stamps', t + 'tsa.der', 'http://%s:8899/' % TRUST]):
         words(*line)
-    for g, server, address, auth, sign, clients in ((near, NEAR_SERVER, NEAR, 'rsa2048', 'p256', [APP]),
-                                                    (far, FAR_SERVER, FAR, far_auth, 'rsa2048', [DATA])):
-        for key, kind in ('auth', auth), ('sign', sign):
+    kinds = {**KEYS, **keys}
+    for g, server, address, client in (near, NEAR_SERVER, NEAR, APP), (far, FAR_SERVER, FAR, DATA):
+        for key in 'auth', 'sign':
+            kind = kinds['%s %s' % (g.name, key)]
             csr = '%s/certs/%s.csr' % (g.dir, key)
             with open(csr, 'w') as f:
                 f.write(sild('gateway', 'key', 'new', key, kind, '--config', g.conf).stdout)
             certify(csr, key, server, '%s/certs/%s.der' % (g.dir, key))
-        register(server, address, g.dir + '/certs/auth.der', [c.removeprefix('TEST/') for c in clients])
+        register(server, address, g.dir + '/certs/auth.der', [client.removeprefix('TEST/')])
     words('setting', 'set', 'management', 'GOV/200')
     words('setting', 'set', 'registration_address', 'https://%s:4001/' % AUTHORITY)
     with open(TMP + '/anchor.xml', 'w') as f:

@@ -5,6 +5,7 @@ from country import *
 import country
 
 PIN = '1234'
+XHOST, XSERVER, XSRV = '127.0.63.14', 'COM/300/xs1', 'TEST/COM/300/srv'
 CLONE_NEWIPC = 0x08000000
 try:  # its signer keeps the PIN in System V shared memory: in a namespace of this test's own it goes away with it
     ctypes.CDLL(None).unshare(CLONE_NEWIPC)
@@ -140,7 +141,7 @@ class XRoadServer:
 
     def database(self, services):
         """Its server configuration: what an administrator would enter by its pages. services: (code, URL, who may call); that
-        with the code `off` is disabled."""
+        with the code `off` is disabled; further (description's URL, endpoints), of which the first is what they may call."""
         rows, ids = [], iter(range(1, 1000))
 
         def insert(table, **columns):
@@ -160,12 +161,15 @@ class XRoadServer:
         rows.append('update serverconf set owner = %d;' % owner)
         clients = [client(c) for c in self.clients]
         insert('tsp', name='Stamps', url='http://%s:8899/' % TRUST, conf_id=conf)
-        for code, url, allowed in services:
-            description = insert('servicedescription', url=url, disabled=code == 'off', disablednotice='closed until noon', type='REST', client_id=clients[0])
+        for code, url, allowed, *openapi in services:
+            description = insert('servicedescription', url=openapi[0] if openapi else url, disabled=code == 'off', disablednotice='closed until noon',
+                                 type='OPENAPI3' if openapi else 'REST', client_id=clients[0])
             insert('service', servicecode=code, url=url, sslauthentication=False, timeout=60, servicedescription_id=description)
-            endpoint = insert('endpoint', servicecode=code, method='*', path='**', generated=False, client_id=clients[0])
+            endpoints = [insert('endpoint', servicecode=code, method=method, path=path, generated=False, client_id=clients[0])
+                         for method, path in [('*', '**')] + (openapi[1] if openapi else [])]
             for who in allowed:
-                insert('accessright', rightsgiven='2026-01-01 00:00:00', subjectid=identifier(who), endpoint_id=endpoint, client_id=clients[0])
+                insert('accessright', rightsgiven='2026-01-01 00:00:00', subjectid=identifier(who), endpoint_id=endpoints[1 if openapi else 0],
+                       client_id=clients[0])
         with open(self.dir + '/serverconf.sql', 'w') as f:
             f.write('\n'.join(rows) + '\n')
         with open(self.dir + '/messagelog.sql', 'w') as f:
@@ -173,7 +177,32 @@ class XRoadServer:
         with open(self.dir + '/db.properties', 'w') as f:
             for name in 'serverconf', 'messagelog':
                 for key, value in (('connection.driver_class', 'org.hsqldb.jdbcDriver'), ('connection.username', 'sa'), ('connection.password', ''),
-                                   ('connection.url', 'jdbc:hsqldb:mem:%s;sql.syntax_pgs=true' % name), ('hbm2ddl.auto', 'create'),
-                                   ('hbm2ddl.import_files', 'file:%s/%s.sql' % (self.dir, name)),
+                                   ('connection.url', 'jdbc:hsqldb:mem:%s;sql.syntax_pgs=true;hsqldb.tx=mvcc' % name), ('connection.pool_size', '60'),
+                                   ('hbm2ddl.auto', 'create'), ('hbm2ddl.import_files', 'file:%s/%s.sql' % (self.dir, name)),
                                    ('connection.provider_class', 'org.hibernate.engine.jdbc.connections.internal.DriverManagerConnectionProviderImpl')):
                     f.write('%s.hibernate.%s = %s\n' % (name, key, value))
+
+
+def join(services, auth, sign, **properties):
+    """Such a server, member of the country that runs: XSERVER at XHOST with the client XSRV and its services, as for
+    database(). auth, sign: RSA or EC."""
+    server = XRoadServer(XSERVER, XHOST, [XSRV.removeprefix('TEST/')])
+    server.properties.update({k.replace('__', '.').replace('_', '-'): v for k, v in properties.items()})
+    at_end.append(server.stop)
+    server.fetch()
+    server.start('signer', 'Signer has been initialized')
+    server.console('init-software-token', answers=[PIN, PIN])
+    server.console('login-token', '0', answers=[PIN])
+    certs = server.key('auth', auth, 'auth'), server.key('sign', sign, 'sign')
+    register(XSERVER, XHOST, certs[0], [XSRV.removeprefix('TEST/')])
+    server.fetch()
+    server.import_certificates(*certs)
+    text = server.console('list-certs')
+    result(len(re.findall('Cert: .*registered', text)) == 2 and 'AUTHENTICATION, ' + auth in text and 'SIGNING, ' + sign in text,
+           "X-Road's signer holds keys certified by our CA: %s to authenticate, %s to sign" % (auth, sign), text)
+    server.database(services)
+    server.start('proxy', 'Proxy started in')
+    for g in country.near, country.far:
+        g.control('agent refresh')
+    result(True, "X-Road's proxy runs, by a configuration that its client got from our authority")
+    return server
