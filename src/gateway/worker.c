@@ -113,8 +113,8 @@ static int refresh_tls(struct worker *w, struct diag *d)
  * exchange costs, so strangers get few; a plain connection costs a tenth of that.
  */
 static const struct admission_limits at_edge = {1024, 512, 50, 1000, 200, 4000, KNOWN_MS},
-                                     at_edge_tls = {256, 128, 10, 256, 50, 512, KNOWN_MS},
-                                     at_peers = {256, 64, 10, 128, 50, 256, KNOWN_MS};
+                                     at_edge_tls = {512, 384, 10, 384, 50, 512, KNOWN_MS},
+                                     at_peers = {512, 384, 10, 384, 50, 512, KNOWN_MS};
 
 static struct http_server *serve(struct worker *w, const char *name, struct tls *tls,
                                  const struct admission_limits *strangers,
