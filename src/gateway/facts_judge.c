@@ -128,6 +128,8 @@ static void judge_ocsp(struct health_view *v, const struct tally_page *p, unsign
     tally_read(p, FACTS_TEXT_OCSP, why, sizeof why);
     if (tally_get(p, FACTS_CONF_LOADED) == 0)
         return; /* nobody could be asked yet */
+    if (until == 0 && failing == 0 && when(p, at + FACTS_KEY_OCSP) == 0)
+        return; /* nobody was: the agent has just begun with this key */
     if (until <= now) {
         health_say(
             v, true, "no-ocsp", until != 0 ? until : when(p, at + FACTS_KEY_SINCE),
