@@ -197,6 +197,8 @@ def join(services, auth, sign, **properties):
     register(XSERVER, XHOST, certs[0], [XSRV.removeprefix('TEST/')])
     server.fetch()
     server.import_certificates(*certs)
+    # Its signer reads the configuration anew each minute; only then it knows that the certificate is registered.
+    until(lambda: 'Alias:' in server.console('get-authentication-key', '"TEST %s"' % server.owner.replace('/', ' '), XSERVER.rpartition('/')[2]), PEER_S, 2)
     text = server.console('list-certs')
     result(len(re.findall('Cert: .*registered', text)) == 2 and 'AUTHENTICATION, ' + auth in text and 'SIGNING, ' + sign in text,
            "X-Road's signer holds keys certified by our CA: %s to authenticate, %s to sign" % (auth, sign), text)
