@@ -116,9 +116,13 @@ class Role:
     def clock(self, seconds):
         """Its wall clock is wrong by so much from now on; called before the first start."""
         path = self.dir + '.clock'
-        with open(path, 'r+b' if os.path.exists(path) else 'wb') as f:
-            f.write(int(seconds * 1000).to_bytes(8, 'little', signed=True))
-        self.env = {'SILD_TEST_CLOCK': path, 'LD_PRELOAD': os.path.join(BUILD, 'tests/e2e/clock.so'),
+        if not os.path.exists(path):
+            with open(path, 'wb') as f:  # struct setting of clock.c: the first slot, at the usual rate
+                f.write(b''.join(n.to_bytes(8, 'little') for n in (0, 0, 0, 1, 0, 0, 1)))
+        with open(path, 'r+b') as f:
+            f.seek(8)
+            f.write(int(seconds * 10**9).to_bytes(8, 'little', signed=True))
+        self.env = {'TEST_CLOCK': path, 'LD_PRELOAD': os.path.join(BUILD, 'tests/e2e/libtest-clock.so'),
                     'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', 'detect_leaks=0') + ':verify_asan_link_order=0'}
 
     def stop(self, seconds=20):
