@@ -172,7 +172,7 @@ ROWS = [
     ('bad_wire', 'bad_peer_head_without_end', *REPLY_HEAD),
     ('bad_wire', 'bad_peer_part_without_end', (REPLY, 'if (!c->fault_xml.failed)', 'if (true)')),
     # ---- what a gateway depends on
-    ('bad_services', 'bad_time_stamps_down', ('src/gateway/stamping.c', 'if (s->failing_since_ms != 0 && s->failure_ms != 0 &&', 'if (false &&')),
+    ('bad_services', 'bad_time_stamps_down', ('src/gateway/stamping.c', 'if (s->failing && s->failure_ms != 0 &&', 'if (false &&')),
     ('bad_services', 'bad_time_stamps_not_configured', ('src/gateway/stamping.c', 'if (!s->configured || !s->has_tsa)', 'if (false)')),
     ('bad_services', 'bad_time_stamps_forged', ('src/crypto/tsp.c', 'if (!digest_eq(&info.imprint, imprint))', 'if (false)')),
     ('bad_services', 'bad_own_ocsp_missing', (SNAPSHOT, '    if (s->ocsp[i].n == 0)\n', '    if (false)\n')),

@@ -107,23 +107,24 @@ int conffile_inline(const struct conffile *c, struct buf *out, struct diag *d)
 int conffile_pack(const char *path, struct buf *out, struct diag *d)
 {
     struct conffile c;
-    struct buf text;
+    struct buf text, anchor;
     char anchor_path[2048];
-    struct slice anchor = SLICE_NONE;
     buf_init(&text, PACK_TEXT_MAX);
+    buf_init(&anchor, FILE_MAX);
     int rc = conffile_read(path, &c, d);
     rc = rc != 0 ? rc : conffile_inline(&c, &text, d);
     if (rc == 0 && slice_cstr(c.conf.anchor, anchor_path, sizeof anchor_path)) {
-        rc = load(&c, anchor_path, &anchor, d);
+        rc = fs_read(anchor_path, &anchor, d); /* the folder is in the path already */
         rc = rc == ERR_NOT_FOUND ? 0 : rc;
     }
     if (rc == 0) {
         wr_var(out, buf_view(&text));
-        wr_var(out, anchor);
+        wr_var(out, buf_view(&anchor));
         if (out->failed)
             rc = diag_set(d, ERR_TOO_LARGE, "the configuration is too large");
     }
     buf_free(&text);
+    buf_free(&anchor);
     conffile_free(&c);
     return rc;
 }
