@@ -48,12 +48,7 @@ static int run(const char *config, const char *child)
          .peers = {"log"},
          .listens = {"http"},
          .run = distributor_run},
-        {.name = "admin",
-         .count = 1,
-         .alone = true,
-         .watches = true,
-         .listens = {HEALTH_LISTEN},
-         .run = admin_run},
+        HEALTH_CHILD(admin_run),
     };
     struct group_listen listens[2] = {{.name = "http"}, {.name = HEALTH_LISTEN}};
     bool health = false;

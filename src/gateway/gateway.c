@@ -123,12 +123,7 @@ static int run(const char *config, const char *child)
          .peers = {"key", "key!", "log", "agent"},
          .listens = {"http", "https", "peer", "ocsp"},
          .run = worker_run},
-        {.name = "admin",
-         .count = 1,
-         .alone = true,
-         .watches = true,
-         .listens = {HEALTH_LISTEN},
-         .run = admin_run},
+        HEALTH_CHILD(admin_run),
     };
     struct group_listen listens[5];
     struct conffile file;

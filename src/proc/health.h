@@ -20,6 +20,12 @@
 #include "proc/group_pages.h"
 
 #define HEALTH_LISTEN "health"
+/* The admin child in a role's table of children. */
+#define HEALTH_CHILD(run_)                                                                         \
+    {                                                                                              \
+        .name = "admin", .count = 1, .alone = true, .watches = true, .listens = {HEALTH_LISTEN},   \
+        .run = (run_)                                                                              \
+    }
 #define HEALTH_PORT 4002
 
 enum health_kind {

@@ -127,12 +127,7 @@ static int run(const struct registry_conf *c, const char *config_path, const cha
          .alone = true,
          .listens = {REGISTRY_LISTEN},
          .run = registry_worker_run},
-        {.name = "admin",
-         .count = 1,
-         .alone = true,
-         .watches = true,
-         .listens = {HEALTH_LISTEN},
-         .run = admin_run},
+        HEALTH_CHILD(admin_run),
     };
     struct group_listen listens[] = {{.name = REGISTRY_LISTEN}, {.name = HEALTH_LISTEN}};
     bool health;

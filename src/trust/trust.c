@@ -48,12 +48,7 @@ static int run(const char *config, const char *child)
          .peers = {"key!", "log"},
          .listens = {"ocsp", "tsa"},
          .run = responder_run},
-        {.name = "admin",
-         .count = 1,
-         .alone = true,
-         .watches = true,
-         .listens = {HEALTH_LISTEN},
-         .run = admin_run},
+        HEALTH_CHILD(admin_run),
     };
     struct group_listen listens[3] = {{.name = "ocsp"}, {.name = "tsa"}, {.name = HEALTH_LISTEN}};
     bool health = false;

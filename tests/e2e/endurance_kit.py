@@ -78,7 +78,7 @@ class Client:
         self.link = None
 
 
-class Clients:
+class Clients(Threads):
     """Clients that ask without end; what was acknowledged, and what was not."""
 
     def __init__(self, n=6, pause=0, **how):
@@ -104,15 +104,6 @@ class Clients:
         want = len(self.acked) + n
         return until(lambda: len(self.acked) >= want, seconds, 0.05)
 
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *a):
-        self.over.set()
-        for t in self.threads:
-            t.join(90)
 
 
 # ---- message logs
@@ -189,11 +180,6 @@ def fill(path):
 
 def free(path):
     os.unlink(path + '/filler')
-
-
-def skip(name, why):
-    kit.count += 1
-    print('ok %d - %s # SKIP %s' % (kit.count, name, why), flush=True)
 
 
 def sanitizers():

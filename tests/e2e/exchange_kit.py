@@ -27,6 +27,12 @@ def result(ok, name, detail=''):
     return ok
 
 
+def skip(name, why):
+    global count
+    count += 1
+    print('ok %d - %s # SKIP %s' % (count, name, why), flush=True)
+
+
 def fault(name, answer, code, status=500, text=''):
     """The answer is X-Road's fault with this code, in body and header alike."""
     seen = answer.get('x-road-error') or 'no fault, status %s' % answer.status
@@ -372,7 +378,21 @@ def many(jobs, threads=16):
     return out
 
 
-class Load:
+class Threads:
+    """self.threads run until self.over is set, at the end of a with."""
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *a):
+        self.over.set()
+        for t in self.threads:
+            t.join(90)
+
+
+class Load(Threads):
     """Exchanges without end on some threads, until stopped; what went wrong is kept."""
 
     def __init__(self, job, threads=6):
@@ -390,16 +410,6 @@ class Load:
                 a = e
             self.bad.append(a)
             time.sleep(0.1)
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *a):
-        self.over.set()
-        for t in self.threads:
-            t.join(90)
 
     def more(self, n=20):
         """n further good ones happen."""
