@@ -193,6 +193,7 @@ ROWS = [
     ('bad_configuration', 'bad_configuration_expired', EXPIRED_CONF),
     # ---- the log
     ('bad_storage', 'bad_disk_full_consumer bad_disk_full_provider bad_disk_full_restart', UNWRITTEN),
+    ('bad_storage', 'bad_disk_low', ('src/gateway/mlog.c', 'if (m->free >= m->snap->conf.min_free)', 'if (true)')),
     ('bad_storage', 'bad_log_altered bad_log_altered_at_start', CHECKSUM),
     ('bad_storage', 'bad_log_forged', ('src/journal/journal_verify.c', 'if (memcmp(&leaf, &c->leaf[seq - c->at], sizeof leaf) == 0)', 'if (true)')),
     ('bad_storage', 'bad_log_truncated', ('src/journal/journal_refresh.c', '        rc = read_on(j, whole, d);\n', '        rc = read_on(j, whole, d);\n        if (rc == ERR_CORRUPT) {\n            rc = 0;\n            break;\n        }\n'),

@@ -179,6 +179,7 @@ static int run(struct doctor *d, bool json)
     doctor_conf(d);
     doctor_cert(d);
     doctor_log(d);
+    doctor_health(d);
     doctor_peer(d);
     doctor_access(d);
     const struct doctor_finding *culprit = doctor_find_culprit(d);

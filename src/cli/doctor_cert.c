@@ -332,19 +332,30 @@ static void examine(struct exam *e)
         doctor_find_add(e->d, DOCTOR_CERTIFICATE, e->subject, DOCTOR_OK,
                         "the certificate is registered and in force until %s",
                         iso(e->cert->not_after_ms, when));
-    judge_key(e);
     cert_free(e->cert);
+}
+
+/* Also of a gateway that does not run, and has no configuration yet. */
+static void examine_key(struct exam *e)
+{
+    e->cert = e->key->cert.n == 0 ? NULL : cert_parse(e->key->cert, NULL);
+    if (e->cert != NULL)
+        judge_key(e);
+    cert_free(e->cert);
+    e->cert = NULL;
 }
 
 void doctor_cert(struct doctor *d)
 {
     for (size_t i = 0; i < d->n; i++) {
         struct doctor_gateway *g = &d->gateway[i];
-        for (size_t k = 0; g->conf != NULL && k < g->file.conf.n_keys; k++) {
+        for (size_t k = 0; k < g->file.conf.n_keys; k++) {
             struct exam e = {.d = d, .g = g, .key = &g->file.conf.keys[k]};
             snprintf(e.name, sizeof e.name, "%.*s", SLICE_ARG(e.key->name));
             snprintf(e.subject, sizeof e.subject, "%s/%.80s", g->name, e.name);
-            examine(&e);
+            examine_key(&e);
+            if (g->conf != NULL)
+                examine(&e);
         }
     }
 }

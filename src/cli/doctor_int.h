@@ -16,6 +16,7 @@
 
 enum doctor_link {
     DOCTOR_FILE,
+    DOCTOR_KEY,
     DOCTOR_PROCESS,
     DOCTOR_CLOCK,
     DOCTOR_AUTHORITY,
@@ -23,7 +24,6 @@ enum doctor_link {
     DOCTOR_CONFIGURATION,
     DOCTOR_CERTIFICATE,
     DOCTOR_OCSP,
-    DOCTOR_KEY,
     DOCTOR_TSA,
     DOCTOR_STAMPS,
     DOCTOR_LOG,
@@ -101,12 +101,16 @@ int64_t doctor_find_mtime(const char *path);
 
 void doctor_process(struct doctor *d);
 void doctor_clock(struct doctor *d);
-void doctor_conf(struct doctor *d); /* authority, anchor, configuration */
-void doctor_cert(struct doctor *d); /* certificates, OCSP, keys */
-void doctor_log(struct doctor *d);  /* time-stamps, message log */
-void doctor_peer(struct doctor *d); /* readiness, peers, registries */
+void doctor_conf(struct doctor *d);   /* authority, anchor, configuration */
+void doctor_cert(struct doctor *d);   /* certificates, OCSP, keys */
+void doctor_log(struct doctor *d);    /* time-stamps, message log */
+void doctor_health(struct doctor *d); /* readiness, as the roles tell it */
+void doctor_peer(struct doctor *d);   /* readiness, peers, registries */
 void doctor_access(struct doctor *d);
 
+/* Since when the running role with this folder calls a part of itself (proc/health.h) wrong; 0: it
+ * does not, or nobody knows. */
+int64_t doctor_health_since(const char *folder, const char *part);
 /* What the authority that the gateway's anchor names says that the time is (HTTP's Date). */
 int doctor_conf_date(const struct doctor_gateway *g, int64_t *time_ms, int64_t *asked_ms) MUST_USE;
 /* Fetches a time-stamp over random bytes; its time. g may be NULL: the signature is not verified.

@@ -226,14 +226,24 @@ static bool judge_room(struct doctor *d, struct doctor_gateway *g, const char *f
     }
     if (statvfs(folder, &v) != 0)
         return true;
-    uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
-    if (room >= ROOM_LOW)
+    uint64_t room = (uint64_t)v.f_bavail * v.f_frsize, least = g->file.conf.min_free;
+    if (room >= ROOM_LOW && room >= least)
         return true;
-    f = doctor_find_add(d, DOCTOR_LOG, g->name, room < ROOM_LEAST ? DOCTOR_FAIL : DOCTOR_WARN,
-                        "the disk of %s has only %llu MB left", folder,
-                        (unsigned long long)(room >> 20));
-    doctor_find_next(f, "df -h '%s'", folder);
-    return room >= ROOM_LEAST;
+    bool stops = room < least;
+    f = doctor_find_add(
+        d, DOCTOR_LOG, g->name, stops || room < ROOM_LEAST ? DOCTOR_FAIL : DOCTOR_WARN,
+        "the disk of %s has only %llu MiB left%s; min_free is %llu MiB", folder,
+        (unsigned long long)(room >> 20), stops ? ", and no new message is taken" : "",
+        (unsigned long long)(least >> 20));
+    doctor_find_since(f, doctor_health_since(g->dir, "log"));
+    if (stops && room >= ROOM_LOW) { /* enough by any measure but that of its configuration */
+        doctor_find_next(f, "sed -i '/^min_free *=/d' '%s'", g->config);
+        doctor_find_next(f, "sild gateway reload --config '%s'", g->config);
+    } else {
+        doctor_find_next(f, "df -h '%s'", folder);
+        doctor_find_next(f, "du -xh --max-depth=2 '%s'", g->dir);
+    }
+    return false;
 }
 
 /* Everything where the log is small; else that it opens and its tree has a root. */

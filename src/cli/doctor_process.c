@@ -102,9 +102,11 @@ static void judge_status(struct doctor *d, const char *name, struct slice text, 
         if (d->dir != NULL)
             doctor_find_next(f, "tail '%s/%s/log'", d->dir, name);
     } else if (most >= RESTARTS_MANY) {
-        doctor_find_add(d, DOCTOR_PROCESS, name, DOCTOR_WARN,
-                        "%s runs; its child process %s was restarted %d times", name, which,
-                        (int)most);
+        f = doctor_find_add(d, DOCTOR_PROCESS, name, DOCTOR_WARN,
+                            "%s runs; its child process %s was restarted %d times", name, which,
+                            (int)most);
+        if (d->dir != NULL)
+            doctor_find_next(f, "grep '\"event\":\"died\"' '%s/%s/log' | tail", d->dir, name);
     } else {
         doctor_find_add(d, DOCTOR_PROCESS, name, DOCTOR_OK,
                         "%s runs, its child processes too (%zu)", name, json_array_size(children));

@@ -14,9 +14,11 @@
 #include "wire/json.h"
 #include "xroad/params.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #define PATH_CAP 1400
 #define CALL_MS 30000
@@ -146,6 +148,35 @@ static int drop_right(const char *dir, struct diag *d)
     return rc != 0 ? rc : tell(dir, "state", "reload", d);
 }
 
+/* No disk is filled: the gateway wants more of it free than there is. */
+static int fill_disk(const char *dir, struct diag *d)
+{
+    const struct slice section = SLICE_LIT("\n[log]\n");
+    char path[PATH_CAP];
+    struct statvfs v = {.f_bsize = 0};
+    struct buf in, out;
+    buf_init(&in, 1u << 20);
+    buf_init(&out, 1u << 20);
+    snprintf(path, sizeof path, "%s/state/state.conf", dir);
+    int rc = fs_read(path, &in, d);
+    size_t at = rc == 0 ? slice_find_slice(buf_view(&in), section) : SIZE_MAX;
+    if (rc == 0 &&
+        (at == SIZE_MAX || slice_find_slice(buf_view(&in), SLICE_LIT("\nmin_free")) != SIZE_MAX))
+        rc = diag_set(d, ERR_EXISTS, "%s has a min_free of its own, or no [log]", path);
+    if (rc == 0 && statvfs(path, &v) != 0)
+        rc = diag_set(d, err_from_errno(errno), "%s: %s", path, strerror(errno));
+    if (rc == 0) {
+        buf_slice(&out, slice_sub(buf_view(&in), 0, at + section.n));
+        buf_printf(&out, "min_free = %lluM\n",
+                   (unsigned long long)(2 * v.f_bavail * v.f_frsize >> 20) + 1024);
+        buf_slice(&out, slice_from(buf_view(&in), at + section.n));
+        rc = fs_write(path, buf_view(&out), 0644, d);
+    }
+    buf_free(&in);
+    buf_free(&out);
+    return rc != 0 ? rc : tell(dir, "state", "reload", d);
+}
+
 /* A certificate such as an authority founded anew would have. */
 static int strange_cert(struct buf *der, struct diag *d)
 {
@@ -256,6 +287,8 @@ static const struct drill {
     {"no-access-right", "The population register's gateway refuses the questions.",
      "the rule that lets the social insurance board ask for persons was taken out of state.conf",
      drop_right},
+    {"disk-full", "The population register's gateway answers each question with an error.",
+     "min_free in state.conf was set to twice of what is free on the disk", fill_disk},
     {"wrong-anchor", "Exchanges work for a while; within a minute all of them fail.",
      "anchor.xml was replaced by one with another certificate", spoil_anchor},
 };

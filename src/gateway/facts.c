@@ -207,11 +207,15 @@ void facts_log(bool well, int64_t now_ms, const struct diag *why)
         say(FACTS_TEXT_LOG, why);
 }
 
-void facts_disk(const char *dir)
+uint64_t facts_disk(const char *dir, uint64_t least, int64_t now_ms)
 {
     struct statvfs v;
     if (statvfs(dir, &v) != 0)
-        return;
-    tally_set(FACTS_DISK_FREE, (uint64_t)v.f_bavail * v.f_frsize);
+        return UINT64_MAX;
+    uint64_t left = (uint64_t)v.f_bavail * v.f_frsize;
+    tally_set(FACTS_DISK_FREE, left);
     tally_set(FACTS_DISK_SIZE, (uint64_t)v.f_blocks * v.f_frsize);
+    tally_set(FACTS_DISK_LEAST, least);
+    since(FACTS_DISK_LOW, left < least, now_ms);
+    return left;
 }

@@ -73,6 +73,8 @@ enum facts_log {
     FACTS_LOG_FAILING = TALLY_OWN, /* since when nothing can be written; 0: it works */
     FACTS_DISK_FREE,               /* bytes */
     FACTS_DISK_SIZE,
+    FACTS_DISK_LEAST,  /* bytes; with less free, no new message is taken */
+    FACTS_DISK_LOW,    /* since when there is less; 0: there is enough */
     FACTS_LOG_REFUSED, /* records that were not taken */
     FACTS_STAMPS,      /* time-stamps taken */
     FACTS_STAMP_FAILURES,
@@ -124,7 +126,9 @@ void facts_clients(const struct serverconf *c, const struct globalconf *g, int64
 /* --- the log --- */
 
 void facts_log(bool well, int64_t now_ms, const struct diag *why);
-void facts_disk(const char *dir); /* how full its file system is */
+/* How full its file system is, and whether `least` bytes are free; the free ones. UINT64_MAX:
+ * nobody knows. */
+uint64_t facts_disk(const char *dir, uint64_t least, int64_t now_ms);
 
 /* --- what follows --- */
 

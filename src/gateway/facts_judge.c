@@ -198,6 +198,12 @@ static void judge_log(struct health_view *v)
                    "The message log cannot be written: %s. Make room on its disk, or mend it; then "
                    "exchange goes on by itself.",
                    why);
+    else if (when(p, FACTS_DISK_LOW) != 0)
+        health_say(v, true, "disk-low", when(p, FACTS_DISK_LOW),
+                   "The disk of the message log has %llu MiB left, and [log] min_free wants %llu, "
+                   "so no new message is taken. Make room; then exchange goes on by itself.",
+                   (unsigned long long)(left >> 20),
+                   (unsigned long long)(tally_get(p, FACTS_DISK_LEAST) >> 20));
     else if (size > 0 && left < DISK_WARN_BYTES && left < size / DISK_WARN_SHARE)
         health_say(
             v, false, "disk-nearly-full", 0,
@@ -343,6 +349,8 @@ static const struct health_metric metrics[] = {
         FACTS_DISK_FREE),
     ROW("sild_log_disk_size_bytes", "The size of that disk.", "log", NULL, HEALTH_GAUGE,
         FACTS_DISK_SIZE),
+    ROW("sild_log_disk_min_free_bytes", "With less free on it, no new message is taken.", "log",
+        NULL, HEALTH_GAUGE, FACTS_DISK_LEAST),
     ROW("sild_timestamps_total", "Time-stamps taken, each for a batch of messages.", "log", NULL,
         HEALTH_COUNTER, FACTS_STAMPS),
     ROW("sild_timestamp_failures_total", "Attempts to take one that failed.", "log", NULL,

@@ -25,6 +25,7 @@
 #define WAITING_MAX 8192
 #define STOP_STAMP_MS 3000
 #define LOOK_MS 10000      /* so often the disk's free space is looked at */
+#define LOOK_BUSY_MS 250   /* the same while messages come */
 #define RETRY_SYNC_MS 1000 /* so often a full disk is tried again */
 
 /* A record that waits for the sync that covers it. */
@@ -56,6 +57,8 @@ struct mlog {
     bool sync_due;
     bool failed; /* the journal refuses until a sync succeeds */
     struct loop_timer *look;
+    int64_t looked_ms; /* monotonic */
+    uint64_t free;     /* bytes of the disk, then */
     struct loop_timer *again;
     int exit_code;
     struct buf payload, answer, sealed;
@@ -221,6 +224,30 @@ static int share_document(struct slots *s, struct record_message *r, struct diag
     return 0;
 }
 
+static void look_at_disk(struct mlog *m)
+{
+    uint64_t least = m->snap == NULL ? 0 : m->snap->conf.min_free;
+    m->free = facts_disk(m->dir, least, loop_wall_ms(m->loop));
+    m->looked_ms = loop_mono_ms(m->loop);
+}
+
+/* A new exchange begins only while the disk has the room that is wanted of it: those on their way,
+ * and the time-stamps, find some still. */
+static int may_begin(struct mlog *m, const struct record_message *r, struct diag *d)
+{
+    if (r->response || m->snap == NULL)
+        return 0;
+    if (loop_mono_ms(m->loop) - m->looked_ms >= LOOK_BUSY_MS)
+        look_at_disk(m);
+    if (m->free >= m->snap->conf.min_free)
+        return 0;
+    return diag_set(d, ERR_DISK_FULL,
+                    "no space for the message log: its disk has %llu MiB left, and min_free is "
+                    "%llu MiB",
+                    (unsigned long long)(m->free >> 20),
+                    (unsigned long long)(m->snap->conf.min_free >> 20));
+}
+
 static int take_record(struct mlog *m, struct ipc *line, const struct ipc_frame *f, struct diag *d)
 {
     struct record_message r;
@@ -228,6 +255,7 @@ static int take_record(struct mlog *m, struct ipc *line, const struct ipc_frame 
     int rc = record_message_get(f->body, &r, d);
     rc = rc != 0 ? rc : share_document(slots_of(m, line), &r, d);
     rc = rc != 0 ? rc : stamping_may_log(m->stamping, d);
+    rc = rc != 0 ? rc : may_begin(m, &r, d);
     if (rc == 0 && r.id.n > 255)
         rc = diag_set(d, ERR_DATABASE, "X-Road-Id is longer than 255 bytes");
     if (rc == 0 && slice_find(r.id, 0) != SIZE_MAX)
@@ -301,6 +329,7 @@ static void take_snapshot(void *ctx, int fd)
     snapshot_unref(m->snap);
     m->snap = s;
     stamping_configure(m->stamping, s);
+    look_at_disk(m);
 }
 
 static void on_peer(void *ctx, const char *name, int fd)
@@ -323,11 +352,11 @@ static void on_peer(void *ctx, const char *name, int fd)
     m->worker[i] = ipc_new(m->loop, fd, 0, &worker_events, m);
 }
 
-static void look_at_disk(void *ctx)
+static void look_again(void *ctx)
 {
     struct mlog *m = ctx;
-    facts_disk(m->dir);
-    m->look = loop_timer_start(m->loop, LOOK_MS, look_at_disk, m);
+    look_at_disk(m);
+    m->look = loop_timer_start(m->loop, LOOK_MS, look_again, m);
 }
 
 /* --- commands and life --- */
@@ -441,7 +470,7 @@ int mlog_run(struct group_self *self, const char *config_path)
         return EXIT_COULD_NOT;
     }
     facts_log(true, loop_wall_ms(m->loop), NULL);
-    look_at_disk(m);
+    look_again(m);
     group_begin(self, &events, m);
     group_ready(self);
     loop_run(m->loop);

@@ -46,6 +46,8 @@ const struct conf_rule serverconf_rules[] = {
       "time between stamps; 0s: as the global configuration says"),
     S("log", "stamp_failure", CONF_DURATION, false, "4h",
       "stop exchanging when stamping has failed for this long; 0s: never"),
+    S("log", "min_free", CONF_SIZE, false, "64M",
+      "take no new message while less than this is free on the log's disk; 0: until it is full"),
     S("log", "body_max", CONF_SIZE, false, "10M",
       "largest body that is kept where a service keeps bodies"),
     S("log", "owner_key", CONF_TEXT, false, NULL,
@@ -192,6 +194,7 @@ static int read_log(struct builder *b)
     }
     o->stamp_interval_ms = conf_number(&b->conf, s, "stamp_interval");
     o->stamp_failure_ms = conf_number(&b->conf, s, "stamp_failure");
+    o->min_free = (uint64_t)conf_number(&b->conf, s, "min_free");
     o->body_max = (uint64_t)conf_number(&b->conf, s, "body_max");
     const struct conf_entry *key = conf_each(s, "owner_key", NULL);
     return key == NULL ? 0 : content(b, key->value, key->line, &o->log_owner);

@@ -104,6 +104,7 @@ struct serverconf {
     size_t n_tsas;
     int64_t stamp_interval_ms; /* 0: as the global configuration says */
     int64_t stamp_failure_ms;  /* 0: for ever */
+    uint64_t min_free;         /* bytes of the log's disk; with less, no new message is taken */
     uint64_t body_max;         /* largest body that is kept; larger ones fail the message */
     struct slice log_owner;    /* public key (DER) that kept bodies are sealed to; empty: none */
     struct serverconf_client *clients;
