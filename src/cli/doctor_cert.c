@@ -75,12 +75,14 @@ static void next_renew(struct exam *e, struct doctor_finding *f)
         next_register(e, f, at);
         at[strlen(at) - 4] = 0;
     }
-    doctor_find_next(f, "sild gateway key certificate %s '%s.pem' --config '%s'", e->name, at,
-                     e->g->config);
-    /* Its own gateway starts anew with another key, and fetches then; the others are to know it. */
+    /* The others are to know it before it is used; its own gateway fetches when it takes it. */
+    if (!e->key->signing && e->d->n > 1)
+        doctor_find_next(f, "sleep 1 # the authority publishes it meanwhile");
     for (size_t i = 0; !e->key->signing && i < e->d->n; i++)
         if (&e->d->gateway[i] != e->g)
             doctor_find_next(f, "sild gateway refresh --config '%s'", e->d->gateway[i].config);
+    doctor_find_next(f, "sild gateway key certificate %s '%s.pem' --config '%s'", e->name, at,
+                     e->g->config);
 }
 
 static struct doctor_finding *bad(struct exam *e, int64_t since_ms, const char *what)

@@ -316,26 +316,11 @@ static void on_peer(void *ctx, const char *name, int fd)
     send_snapshot(a, a->peer[i]);
 }
 
-static bool same_keys(const struct serverconf *a, const struct serverconf *b)
-{
-    bool same = a->n_keys == b->n_keys;
-    for (size_t i = 0; same && i < a->n_keys; i++) {
-        const struct serverconf_key *x = &a->keys[i], *y = &b->keys[i];
-        same = slice_eq(x->name, y->name) && x->signing == y->signing &&
-               id_client_eq(&x->member, &y->member) && slice_eq(x->cert, y->cert);
-    }
-    return same;
-}
-
-/* The key process holds keys and certificates of its start: with other ones all start anew. */
 static void take_config(struct agent *a, const struct conffile *next)
 {
-    bool same = same_keys(&a->file.conf, &next->conf);
     conffile_free(&a->file);
     a->file = *next;
     note_keys(a);
-    if (!same)
-        group_tell(a->self, "key", SLICE_LIT("restart"));
 }
 
 /* "reload" with a configuration that the parent has read and checked, since this process may not;

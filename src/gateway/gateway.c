@@ -17,33 +17,40 @@
 
 #define BATCH_MAX 64
 
-static int key_run(struct group_self *self, const char *config_path)
+/* The keys that have a certificate, for the key process; how many. */
+static size_t list_keys(const struct conffile *file, struct signer_key keys[SERVERCONF_KEYS_MAX])
 {
-    struct conffile file;
-    struct diag d = {0};
-    struct signer_key keys[SERVERCONF_KEYS_MAX] = {{0}};
-    char dir[2048];
-    if (conffile_read(config_path, &file, &d) != 0) {
-        report_diag(REPORT_ERROR, "start", NULL, &d);
-        return EXIT_COULD_NOT;
-    }
     size_t n = 0;
-    for (size_t i = 0; i < file.conf.n_keys; i++) {
-        const struct serverconf_key *k = &file.conf.keys[i];
+    for (size_t i = 0; i < file->conf.n_keys; i++) {
+        const struct serverconf_key *k = &file->conf.keys[i];
         struct buf member;
         if (k->cert.n == 0)
             continue; /* a key that waits for its certificate signs nothing yet */
         buf_init(&member, 1024);
         id_client_short(&member, &k->member);
-        keys[n].name = arena_cstr(file.a, k->name);
-        keys[n].use = k->signing ? SIGNER_MESSAGE : SIGNER_TLS;
-        keys[n].member = k->signing ? arena_cstr(file.a, buf_view(&member)) : NULL;
-        keys[n].cert = k->cert;
+        keys[n] = (struct signer_key){.name = arena_cstr(file->a, k->name),
+                                      .use = k->signing ? SIGNER_MESSAGE : SIGNER_TLS,
+                                      .member = k->signing ? arena_cstr(file->a, buf_view(&member))
+                                                           : NULL,
+                                      .cert = k->cert};
         n++;
         buf_free(&member);
     }
+    return n;
+}
+
+static int key_run(struct group_self *self, const char *config_path)
+{
+    struct conffile file;
+    struct diag d = {0};
+    struct signer_key keys[SERVERCONF_KEYS_MAX];
+    char dir[2048];
+    if (conffile_read(config_path, &file, &d) != 0) {
+        report_diag(REPORT_ERROR, "start", NULL, &d);
+        return EXIT_COULD_NOT;
+    }
     snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(file.conf.dir));
-    int code = signer_run(self, dir, keys, n, BATCH_MAX);
+    int code = signer_run(self, dir, keys, list_keys(&file, keys), BATCH_MAX);
     conffile_free(&file);
     return code;
 }
@@ -97,19 +104,38 @@ static int check_keys(const struct serverconf *c, struct diag *d)
     return rc;
 }
 
-static int read_again(const char *config, struct buf *out, struct diag *d)
+/* For the key process the keys, sealed as they are; for the agent all but these. */
+static int read_again(const char *config, const char *child, struct buf *out, struct diag *d)
+{
+    struct conffile file;
+    struct signer_key keys[SERVERCONF_KEYS_MAX];
+    char dir[2048];
+    int rc = conffile_read(config, &file, d);
+    rc = rc != 0 ? rc : check_keys(&file.conf, d);
+    if (rc == 0 && strcmp(child, "key") == 0) {
+        snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(file.conf.dir));
+        rc = signer_put_keys(out, dir, keys, list_keys(&file, keys), d);
+    } else if (rc == 0) {
+        rc = conffile_pack(config, out, d);
+    }
+    conffile_free(&file);
+    return rc;
+}
+
+static int anchor_path(const char *config, char *path, size_t cap, struct diag *d)
 {
     struct conffile file;
     int rc = conffile_read(config, &file, d);
-    rc = rc != 0 ? rc : check_keys(&file.conf, d);
+    if (rc == 0 && !slice_cstr(file.conf.anchor, path, cap))
+        rc = diag_set(d, ERR_TOO_LARGE, "the anchor's path is too long");
     conffile_free(&file);
-    return rc != 0 ? rc : conffile_pack(config, out, d);
+    return rc;
 }
 
 static int run(const char *config, const char *child)
 {
     struct group_child children[] = {
-        {.name = "key", .count = 1, .run = key_run},
+        {.name = "key", .count = 1, .reads_config = true, .reloads_first = true, .run = key_run},
         {.name = "agent",
          .count = 1,
          .alone = true,
@@ -133,7 +159,9 @@ static int run(const char *config, const char *child)
                               .n = ARRAY_LEN(children),
                               .listens = listens,
                               .config_path = config,
-                              .on_reload = read_again};
+                              .on_reload = read_again,
+                              .watched = anchor_path,
+                              .watches_for = "agent"};
     if (child != NULL)
         return group_run_child(&spec, child);
     int rc = conffile_read(config, &file, &d);
@@ -146,7 +174,6 @@ static int run(const char *config, const char *child)
     snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(file.conf.dir));
     snprintf(user, sizeof user, "%.*s", SLICE_ARG(file.conf.user));
     spec.dir = dir;
-    spec.watched = arena_cstr(file.a, file.conf.anchor);
     spec.user = user[0] != 0 ? user : NULL;
     children[3].count = file.conf.workers;
     int code = group_run(&spec);

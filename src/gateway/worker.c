@@ -1,5 +1,6 @@
 #include "gateway/worker.h"
 #include "base/err.h"
+#include "base/hex.h"
 #include "base/opt.h"
 #include "base/uuid.h"
 #include "gateway/ask.h"
@@ -75,13 +76,13 @@ static int refresh_tls(struct worker *w, struct diag *d)
     struct snapshot *s = w->snap;
     int i = snapshot_auth_key(s);
     struct slice chain[9];
-    char name[128];
+    char name[65];
     if (i < 0 || w->tls_line < 0)
         return 0;
     if (slice_eq(s->conf.keys[i].cert, w->auth_cert))
         return 0;
-    if (!slice_cstr(s->conf.keys[i].name, name, sizeof name))
-        return diag_set(d, ERR_MALFORMED_SERVER_CONF, "a key's name is too long");
+    /* By its certificate: under the name there may soon be another key. */
+    hex_print(slice_of(s->cert[i]->sha256, sizeof s->cert[i]->sha256), name);
     EVP_PKEY *key = remote_key_new(w->tls_line, SIGNER_TLS, name, s->cert[i]->key, d);
     if (key == NULL)
         return d->code;

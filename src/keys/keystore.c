@@ -199,16 +199,23 @@ static bool name_ok(const char *name)
 }
 
 /* <dir>/keys/<name><suffix> */
-static int key_path(const struct keystore *k, const char *name, const char *suffix,
-                    char path[PATH_SIZE], struct diag *d)
+static int path_in(const char *dir, const char *name, const char *suffix, char path[PATH_SIZE],
+                   struct diag *d)
 {
     if (!name_ok(name))
         return diag_set(d, ERR_USAGE,
                         "a key's name has 1 to %d letters, digits, '.', '_' or '-' and does not "
                         "begin with '.'",
                         NAME_MAX_LEN);
-    snprintf(path, PATH_SIZE, "%s/keys/%s%s", k->dir, name, suffix);
-    return 0;
+    int n = snprintf(path, PATH_SIZE, "%s/keys/%s%s", dir, name, suffix);
+    return n > 0 && n < PATH_SIZE ? 0
+                                  : diag_set(d, ERR_TOO_LARGE, "the key store's path is too long");
+}
+
+static int key_path(const struct keystore *k, const char *name, const char *suffix,
+                    char path[PATH_SIZE], struct diag *d)
+{
+    return path_in(k->dir, name, suffix, path, d);
 }
 
 /* Both directions of the cipher: text of n bytes to out; the tag is written or checked. */
@@ -363,23 +370,40 @@ int keystore_generate(struct keystore *k, const char *name, const char *kind, EV
     return 0;
 }
 
-int keystore_load(struct keystore *k, const char *name, EVP_PKEY **out, struct diag *d)
+int keystore_read_sealed(const char *dir, const char *name, struct buf *out, struct diag *d)
 {
-    *out = NULL;
     char path[PATH_SIZE];
-    int err = key_path(k, name, ".key", path, d);
+    int err = path_in(dir, name, ".key", path, d);
     if (err != 0)
         return err;
     if (!fs_exists(path))
-        return diag_set(d, ERR_KEY_NOT_FOUND, "no key named %s in %s", name, k->dir);
+        return diag_set(d, ERR_KEY_NOT_FOUND, "no key named %s in %s", name, dir);
     struct buf file;
     buf_init(&file, KEY_FILE_MAX);
     err = fs_read(path, &file, d);
-    if (err == 0) {
-        err = unseal_key(k, name, buf_view(&file), out, d);
-        if (err != 0)
-            diag_where(d, "%s", path);
-    }
+    if (err == 0)
+        buf_slice(out, buf_view(&file));
+    buf_free(&file);
+    return err != 0 || !out->failed ? err : diag_set(d, ERR_TOO_LARGE, "%s is too large", path);
+}
+
+int keystore_unseal(const struct keystore *k, const char *name, struct slice sealed, EVP_PKEY **out,
+                    struct diag *d)
+{
+    *out = NULL;
+    int err = unseal_key(k, name, sealed, out, d);
+    if (err != 0)
+        diag_where(d, "%s/keys/%s.key", k->dir, name);
+    return err;
+}
+
+int keystore_load(struct keystore *k, const char *name, EVP_PKEY **out, struct diag *d)
+{
+    struct buf file;
+    *out = NULL;
+    buf_init(&file, KEY_FILE_MAX);
+    int err = keystore_read_sealed(k->dir, name, &file, d);
+    err = err != 0 ? err : keystore_unseal(k, name, buf_view(&file), out, d);
     buf_free(&file);
     return err;
 }

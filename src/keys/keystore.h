@@ -12,6 +12,7 @@
 #define SILD_KEYS_KEYSTORE_H
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/diag.h"
 
 #include <openssl/evp.h>
@@ -25,10 +26,18 @@ void keystore_close(struct keystore *k); /* wipes the secret */
 int keystore_generate(struct keystore *k, const char *name, const char *kind, EVP_PKEY **out,
                       struct diag *d) MUST_USE;
 int keystore_import(struct keystore *k, const char *name, EVP_PKEY *key, struct diag *d) MUST_USE;
-/* The key `from` takes the place of `to`, whose key is gone then. ERR_KEY_NOT_FOUND, ERR_CORRUPT. */
+/* The key `from` takes the place of `to`, whose key is gone then. ERR_KEY_NOT_FOUND, ERR_CORRUPT.
+ */
 int keystore_replace(struct keystore *k, const char *from, const char *to, struct diag *d) MUST_USE;
 /* ERR_KEY_NOT_FOUND, ERR_CORRUPT (wrong secret or damaged). */
 int keystore_load(struct keystore *k, const char *name, EVP_PKEY **out, struct diag *d) MUST_USE;
+
+/* The same in two steps, for a process that may open no files any more: the file as it is, sealed
+ * (ERR_KEY_NOT_FOUND), and the key in it. */
+int keystore_read_sealed(const char *dir, const char *name, struct buf *out,
+                         struct diag *d) MUST_USE;
+int keystore_unseal(const struct keystore *k, const char *name, struct slice sealed, EVP_PKEY **out,
+                    struct diag *d) MUST_USE;
 
 /* Is the key of this name in the store below dir the one of this public key? Reads the public half
  * only, and needs no seal. ERR_KEY_NOT_FOUND, ERR_INCORRECT_CERTIFICATE. */

@@ -88,6 +88,15 @@ int signer_get_raw(struct slice body, struct signer_raw *out) MUST_USE;
 int signer_run(struct group_self *self, const char *keys_dir, const struct signer_key *keys,
                size_t n, size_t batch_max);
 
+/*
+ * Other keys for a running key process, which may open no files: what its parent passes to it
+ * behind "reload" and a line feed. The sealed key files go as they are. n keys without cert_file.
+ * ERR_KEY_NOT_FOUND, ERR_TOO_LARGE. Keys that are no longer named stay for a while, for who still
+ * asks by their certificate.
+ */
+int signer_put_keys(struct buf *b, const char *keys_dir, const struct signer_key *keys, size_t n,
+                    struct diag *d) MUST_USE;
+
 /* Blocking raw request on a line of one's own (names with "!"); appends the value. A refusal's code
  * and sentence come back as they were given; ERR_TOO_LARGE over IPC_INLINE_MAX (send a digest
  * then); ERR_KEY_NOT_AVAILABLE when there is no answer. */

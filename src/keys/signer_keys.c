@@ -1,5 +1,6 @@
 #include "keys/signer_keys.h"
 #include "base/err.h"
+#include "base/hex.h"
 
 #include <openssl/err.h>
 #include <openssl/rsa.h>
@@ -58,7 +59,8 @@ size_t signer_keys_of_member(const struct signer_keys *s, struct slice member, s
     for (size_t i = 0; i < s->n; i++) {
         const struct signer_held *h = &s->held[i];
         if (h->member != NULL && slice_eq_str(member, h->member) &&
-            (cert.n == 0 || slice_eq(cert, slice_of(h->cert->sha256, sizeof h->cert->sha256))))
+            (cert.n == 0 ? h->retired_ms == 0
+                         : slice_eq(cert, slice_of(h->cert->sha256, sizeof h->cert->sha256))))
             return i;
     }
     return SIZE_MAX;
@@ -66,10 +68,55 @@ size_t signer_keys_of_member(const struct signer_keys *s, struct slice member, s
 
 static struct signer_held *by_name(struct signer_keys *s, struct slice name)
 {
-    for (size_t i = 0; i < s->n; i++)
-        if (slice_eq_str(name, s->held[i].name))
-            return &s->held[i];
+    for (size_t i = 0; i < s->n; i++) {
+        struct signer_held *h = &s->held[i];
+        if ((h->retired_ms == 0 && slice_eq_str(name, h->name)) ||
+            (h->cert_hex[0] != 0 && slice_eq_str(name, h->cert_hex)))
+            return h;
+    }
     return NULL;
+}
+
+static bool has_cert(const struct signer_keys *s, const struct signer_held *like)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->held[i].use == like->use && strcmp(s->held[i].cert_hex, like->cert_hex) == 0)
+            return true;
+    return false;
+}
+
+static bool is_over(const struct signer_held *h, int64_t now_ms)
+{
+    return h->retired_ms != 0 && now_ms - h->retired_ms > SIGNER_RETIRED_MS;
+}
+
+void signer_keys_inherit(struct signer_keys *s, struct signer_keys *from, int64_t now_ms)
+{
+    struct signer_held *more =
+        from->n == 0 ? NULL : realloc(s->held, (s->n + from->n) * sizeof *more);
+    if (more == NULL)
+        return; /* who asks for one of them asks again */
+    s->held = more;
+    for (size_t i = 0; i < from->n && s->n < SIGNER_KEYS_MAX; i++) {
+        struct signer_held *h = &from->held[i];
+        if (h->cert_hex[0] == 0 || has_cert(s, h) || is_over(h, now_ms))
+            continue;
+        if (h->retired_ms == 0)
+            h->retired_ms = now_ms;
+        s->held[s->n++] = *h;
+        *h = (struct signer_held){0};
+    }
+}
+
+void signer_keys_forget(struct signer_keys *s, int64_t now_ms)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct signer_held *h = &s->held[i];
+        if (!is_over(h, now_ms))
+            continue;
+        held_fini(h);
+        *h = (struct signer_held){.retired_ms = h->retired_ms};
+    }
 }
 
 /* --- taking keys in --- */
@@ -98,6 +145,7 @@ static int take_cert(struct signer_held *h, struct slice cert, struct diag *d)
     h->cert = cert_parse(cert, d);
     if (h->cert == NULL)
         return ERR_INCORRECT_CERTIFICATE;
+    hex_print(slice_of(h->cert->sha256, sizeof h->cert->sha256), h->cert_hex);
     if (EVP_PKEY_eq(h->cert->key, h->key) == 1)
         return 0;
     ERR_clear_error();

@@ -11,12 +11,17 @@
 #include "keys/signer.h"
 
 #define SIGNER_KEYS_MAX 1024
+#define SIGNER_RETIRED_MS                                                                          \
+    600000 /* what was begun with a key that is no longer used ends in this                        \
+            */
 
 struct signer_held {
     char *name, *member; /* member: NULL where use is not SIGNER_MESSAGE */
     enum signer_type use;
     EVP_PKEY *key;
-    struct cert *cert;          /* message keys */
+    struct cert *cert;          /* message keys; others may have one */
+    char cert_hex[65];          /* its SHA-256; "": none */
+    int64_t retired_ms;         /* since when it is no longer one of those configured; 0: it is */
     const struct sign_alg *alg; /* message keys */
     EVP_PKEY_CTX *ctx;          /* message keys: ready for a digest of alg */
 };
@@ -33,6 +38,14 @@ void signer_keys_free(struct signer_keys *s);
 int signer_keys_add(struct signer_keys *s, const struct signer_key *k, EVP_PKEY *key,
                     struct diag *d) MUST_USE;
 
+/*
+ * Keys that `from` has and s has not, with the same certificate: they go on answering requests that
+ * name the certificate, and no others, for SIGNER_RETIRED_MS. `from` is only to be freed then.
+ */
+void signer_keys_inherit(struct signer_keys *s, struct signer_keys *from, int64_t now_ms);
+/* Those that were retired so long ago are gone; places stay. */
+void signer_keys_forget(struct signer_keys *s, int64_t now_ms);
+
 size_t signer_keys_count(const struct signer_keys *s);
 struct signer_held *signer_keys_at(struct signer_keys *s, size_t i);
 /* Place of a member's message key with the certificate of this SHA-256, or of its first key when
@@ -41,7 +54,8 @@ size_t signer_keys_of_member(const struct signer_keys *s, struct slice member, s
 
 /*
  * A whole raw request, answered: appends the body and returns its type, SIGNER_VALUE or
- * SIGNER_FAILED. type: the request's. A key serves no other type than its use.
+ * SIGNER_FAILED. type: the request's. It names a key, or its certificate's SHA-256 in hex. A key
+ * serves no other type than its use.
  */
 uint16_t signer_keys_serve(struct signer_keys *s, uint16_t type, struct slice body,
                            struct buf *answer);

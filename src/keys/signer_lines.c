@@ -22,6 +22,7 @@ struct signer_lines {
     struct loop *loop;
     struct signer_keys *keys;
     struct signer_batch *batch;
+    size_t batch_max;
     struct line lines[LINES_MAX];
     struct buf answer;
     bool turn; /* end_turn is due */
@@ -118,6 +119,7 @@ struct signer_lines *signer_lines_new(struct loop *l, struct signer_keys *keys, 
         return NULL;
     s->loop = l;
     s->keys = keys;
+    s->batch_max = batch_max;
     s->batch = signer_batch_new(keys, batch_max);
     buf_init(&s->answer, ANSWER_MAX);
     for (size_t i = 0; i < LINES_MAX; i++)
@@ -139,6 +141,20 @@ void signer_lines_free(struct signer_lines *s)
     signer_batch_free(s->batch);
     buf_free(&s->answer);
     free(s);
+}
+
+int signer_lines_rekey(struct signer_lines *s, struct signer_keys *keys)
+{
+    signer_batch_sign(s->batch, loop_wall_ms(s->loop), send_answer, s);
+    want_turn(s);
+    signer_keys_inherit(keys, s->keys, loop_mono_ms(s->loop));
+    struct signer_batch *next = signer_batch_new(keys, s->batch_max);
+    if (next == NULL)
+        return ERR_NOMEM;
+    signer_batch_free(s->batch);
+    s->batch = next;
+    s->keys = keys;
+    return 0;
 }
 
 int signer_lines_add(struct signer_lines *s, int fd)

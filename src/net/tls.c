@@ -155,8 +155,10 @@ struct tls *tls_new(enum tls_kind kind, const struct slice *chain, size_t n, EVP
 
 static void drop_sessions(struct tls *t)
 {
-    for (size_t i = 0; i < t->n_sessions; i++)
+    for (size_t i = 0; i < t->n_sessions; i++) {
         SSL_SESSION_free(t->sessions[i].s);
+        t->sessions[i].s = NULL; /* the place is used again */
+    }
     t->n_sessions = t->next_out = 0;
 }
 

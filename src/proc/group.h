@@ -30,10 +30,11 @@
 struct group_self; /* what a child knows of itself */
 
 struct group_child {
-    const char *name;  /* "worker", "key", "log", "agent" */
-    int count;         /* instances */
-    bool alone;        /* may die and be restarted alone; else the group restarts */
-    bool reads_config; /* gets what on_reload read with "reload" */
+    const char *name;   /* "worker", "key", "log", "agent" */
+    int count;          /* instances */
+    bool alone;         /* may die and be restarted alone; else the group restarts */
+    bool reads_config;  /* gets what on_reload read with "reload" */
+    bool reloads_first; /* … and has taken it before other children hear of it, or none does */
     /* Names of children it has lines to (each pair named once, on either side). "key!" a second,
      * blocking line. */
     const char *peers[GROUP_PEERS_MAX];
@@ -59,12 +60,14 @@ struct group_spec {
     /* The user that children run as when the parent is root; it keeps what it has bound and opened.
      * NULL: the parent's. */
     const char *user;
-    /* Reads the configuration for children that may open no files: it comes to them as "reload", a
-     * line feed and these bytes. NULL: nothing is read. */
-    int (*on_reload)(const char *config_path, struct buf *out, struct diag *d);
-    /* A file that such children follow: when it is another one, or changed, its bytes come to them
-     * as "watched", a line feed and these. NULL: none. */
-    const char *watched;
+    /* Reads what of the configuration `child` is to know, which may open no files: it comes to it
+     * as "reload", a line feed and these bytes. NULL: nothing is read. */
+    int (*on_reload)(const char *config_path, const char *child, struct buf *out, struct diag *d);
+    /* Names a file that the child `watches_for` follows: when it is another one, or changed, its
+     * bytes come to it as "watched", a line feed and these. Asked at the start and after each
+     * reload. NULL: none. */
+    int (*watched)(const char *config_path, char *path, size_t cap, struct diag *d);
+    const char *watches_for;
     /* A command of the control socket that names no child ("status" is built in); NULL: none.
      * Writes the answer. */
     int (*on_command)(struct slice command, struct buf *answer);

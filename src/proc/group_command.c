@@ -7,14 +7,24 @@
 #include "wire/json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ANSWER_MS 60000 /* a child has so long to answer */
 #define WATCH_MS 500
 #define WATCHED_MAX (1u << 20)
 
+static void free_content(struct group_pending *p)
+{
+    for (size_t i = 0; p->content != NULL && i < p->group->spec->n; i++)
+        buf_free(&p->content[i]);
+    free(p->content);
+    p->content = NULL;
+}
+
 static void finish(struct group_pending *p)
 {
+    free_content(p);
     loop_timer_cancel(p->timer);
     p->timer = NULL;
     if (p->client != 0)
@@ -22,6 +32,8 @@ static void finish(struct group_pending *p)
     p->id = p->client = 0;
     buf_free(&p->text);
 }
+
+static void reload_others(struct group_pending *p);
 
 static void add(struct group_pending *p, const struct group_inst *k, int code, struct slice text)
 {
@@ -31,7 +43,9 @@ static void add(struct group_pending *p, const struct group_inst *k, int code, s
         buf_printf(&p->text, "%s: ", k->name);
     buf_slice(&p->text, text);
     p->waiting &= ~(1u << (k - p->group->inst));
-    if (p->waiting == 0)
+    if (p->waiting == 0 && p->content != NULL && p->code == EXIT_DONE)
+        reload_others(p);
+    else if (p->waiting == 0)
         finish(p);
 }
 
@@ -91,36 +105,72 @@ static void refuse_reload(struct group *g, uint64_t client, const struct diag *d
         refuse(g, client, EXIT_NO, text);
 }
 
-/* Before any child hears of it the parent reads what they may not. */
-static void reload_with(struct group *g, uint64_t client, struct slice with_config)
+/* Tells those that are first, or all others. */
+static void reload_some(struct group_pending *p, bool first)
 {
-    struct group_pending *p = pending_new(g, client);
-    if (p == NULL) {
-        refuse(g, client, EXIT_COULD_NOT, "too many commands wait for an answer\n");
-        return;
-    }
-    p->several = true;
-    for (size_t i = 0; i < g->n; i++)
-        if (pass(&g->inst[i], p->id,
-                 g->inst[i].entry->reads_config ? with_config : SLICE_LIT("reload")))
+    struct group *g = p->group;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct group_child *e = g->inst[i].entry;
+        if (e->reloads_first == first &&
+            pass(&g->inst[i], p->id, buf_view(&p->content[e - g->spec->children])))
             p->waiting |= 1u << i;
+    }
+}
+
+static void reload_others(struct group_pending *p)
+{
+    reload_some(p, false);
+    free_content(p);
     if (p->waiting == 0)
         finish(p);
 }
 
+/* Before any child hears of it the parent reads what they may not. */
+static int read_content(struct group *g, struct buf *content, struct diag *d)
+{
+    const struct group_spec *spec = g->spec;
+    int rc = 0;
+    for (size_t i = 0; i < spec->n; i++) {
+        const struct group_child *e = &spec->children[i];
+        buf_init(&content[i], IPC_BODY_MAX);
+        buf_str(&content[i], "reload");
+        if (rc != 0 || !e->reads_config || spec->on_reload == NULL)
+            continue;
+        buf_byte(&content[i], '\n');
+        rc = spec->on_reload(spec->config_path, e->name, &content[i], d);
+        if (rc == 0 && content[i].failed)
+            rc = diag_set(d, ERR_TOO_LARGE, "the configuration is too large");
+    }
+    return rc;
+}
+
+static void find_watched(struct group *g);
+
 static void reload(struct group *g, uint64_t client)
 {
-    struct buf content;
     struct diag d = {0};
-    buf_init(&content, IPC_BODY_MAX);
-    buf_str(&content, "reload");
-    if (g->spec->on_reload != NULL)
-        buf_byte(&content, '\n');
-    if (g->spec->on_reload != NULL && g->spec->on_reload(g->spec->config_path, &content, &d) != 0)
+    struct group_pending *p = pending_new(g, client);
+    struct buf *content = p == NULL ? NULL : calloc(g->spec->n, sizeof *content);
+    if (content == NULL) {
+        if (p != NULL) {
+            p->client = 0;
+            finish(p);
+        }
+        refuse(g, client, EXIT_COULD_NOT, "too many commands wait for an answer\n");
+        return;
+    }
+    p->content = content;
+    p->several = true;
+    if (read_content(g, content, &d) != 0) {
+        p->client = 0;
+        finish(p);
         refuse_reload(g, client, &d);
-    else
-        reload_with(g, client, buf_view(&content));
-    buf_free(&content);
+        return;
+    }
+    find_watched(g);
+    reload_some(p, true);
+    if (p->waiting == 0)
+        reload_others(p);
 }
 
 void group_command_reload(struct group *g)
@@ -132,7 +182,7 @@ void group_command_reload(struct group *g)
 
 static bool look(const struct group *g, struct stat *st)
 {
-    if (stat(g->spec->watched, st) != 0)
+    if (stat(g->watched_path, st) != 0)
         return false; /* none, or not at the moment */
     return st->st_ino != g->watched.st_ino || st->st_size != g->watched.st_size ||
            st->st_mtim.tv_sec != g->watched.st_mtim.tv_sec ||
@@ -151,12 +201,27 @@ static void watch_again(void *ctx)
     g->watched = st;
     buf_init(&content, WATCHED_MAX);
     buf_str(&content, "watched\n");
-    if (fs_read(g->spec->watched, &content, &d) != 0)
+    if (fs_read(g->watched_path, &content, &d) != 0)
         report_diag(REPORT_ERROR, "watched", NULL, &d);
     for (size_t i = 0; d.code == 0 && i < g->n; i++)
-        if (g->inst[i].entry->reads_config)
+        if (strcmp(g->inst[i].entry->name, g->spec->watches_for) == 0)
             (void)pass(&g->inst[i], 0, buf_view(&content));
     buf_free(&content);
+}
+
+/* Another file is told at the next look. */
+static void find_watched(struct group *g)
+{
+    char path[sizeof g->watched_path];
+    struct diag d = {0};
+    if (g->spec->watched == NULL)
+        return;
+    if (g->spec->watched(g->spec->config_path, path, sizeof path, &d) != 0) {
+        report_diag(REPORT_ERROR, "watched", NULL, &d);
+    } else if (strcmp(path, g->watched_path) != 0) {
+        memcpy(g->watched_path, path, sizeof path);
+        g->watched = (struct stat){0};
+    }
 }
 
 void group_command_watch(struct group *g)
@@ -164,6 +229,7 @@ void group_command_watch(struct group *g)
     struct stat st;
     if (g->spec->watched == NULL)
         return;
+    find_watched(g);
     if (look(g, &st))
         g->watched = st;
     g->watch = loop_timer_start(g->loop, WATCH_MS, watch_again, g);

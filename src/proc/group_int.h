@@ -42,8 +42,9 @@ struct group_socket {
 struct group_pending {
     uint64_t client; /* of the control socket; 0: free */
     uint64_t id;
-    uint32_t waiting; /* a bit an instance */
-    bool several;     /* answers are headed by names */
+    uint32_t waiting;    /* a bit an instance */
+    bool several;        /* answers are headed by names */
+    struct buf *content; /* a reload that has not reached all: what is told to each entry's */
     int code;
     struct buf text;
     struct loop_timer *timer;
@@ -73,6 +74,7 @@ struct group {
     int exit_code;
     int pid_fd;
     struct loop_timer *watch;
+    char watched_path[1024];
     struct stat watched; /* as it was when it was last read */
     bool as_user;        /* children run as this one */
     struct user user;

@@ -106,6 +106,11 @@ def paste(country, culprit):
     return good, said
 
 
+def named_beside(named):
+    """Culprits after the first one. What a gateway says of itself may be older by one of its rounds than what was mended."""
+    return {n for n in named[1:] if not (n.startswith('ready ') and '/' in n)}
+
+
 def mend(country):
     """Does what doctor says until nothing fails: whether its commands went well, the culprits that it named, and what was said."""
     good, named, said = True, [], ''
