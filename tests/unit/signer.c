@@ -4,6 +4,7 @@
  */
 #include "base/cursor.h"
 #include "base/err.h"
+#include "base/hex.h"
 #include "evidence/hashchain.h"
 #include "evidence/xades.h"
 #include "keys/signer_batch.h"
@@ -491,6 +492,49 @@ TEST(keys_of_one_member_are_told_apart_by_their_certificates)
     m.cert = SLICE_LIT("short");
     CHECK_INT(ask(b, &m, NULL, 0), ERR_BAD_REQUEST);
     signer_batch_free(b);
+    signer_keys_free(s);
+}
+
+TEST(keys_of_before_serve_for_a_while_who_names_their_certificate)
+{
+    setup();
+    struct signer_keys *old = signer_keys_new(), *s = signer_keys_new();
+    struct slice ec = slice_of(k.p256_cert, (size_t)k.p256_n),
+                 rsa = slice_of(k.rsa_cert, (size_t)k.rsa_n), member = SLICE_LIT(MEMBER);
+    struct signer_key was_tls = {"auth", SIGNER_TLS, NULL, ec, NULL},
+                      now_tls = {"auth", SIGNER_TLS, NULL, rsa, NULL},
+                      was = {"sign", SIGNER_MESSAGE, MEMBER, ec, NULL},
+                      now = {"sign", SIGNER_MESSAGE, MEMBER, rsa, NULL};
+    struct slice ec_sha = slice_of(k.p256_parsed->sha256, 32);
+    struct diag d = {0};
+    struct buf value;
+    char hex[65];
+    buf_init(&value, 4096);
+    hex_print(ec_sha, hex);
+    CHECK_INT(signer_keys_add(old, &was_tls, k.p256, &d), 0);
+    CHECK_INT(signer_keys_add(old, &was, k.p256, &d), 0);
+    CHECK_INT(signer_keys_add(s, &now_tls, k.rsa, &d), 0);
+    CHECK_INT(signer_keys_add(s, &now, k.rsa, &d), 0);
+    signer_keys_inherit(s, old, 1000);
+    signer_keys_free(old);
+    CHECK_INT(signer_keys_count(s), 4);
+    CHECK_INT(signer_keys_of_member(s, member, SLICE_NONE), 1);
+    CHECK(signer_keys_of_member(s, member, ec_sha) != SIZE_MAX);
+    /* By name it is the new one, by certificate the old one: an RSA value is longer. */
+    struct signer_raw r = {.key = SLICE_LIT("auth"), .data = SLICE_LIT("x")};
+    CHECK_INT(raw(s, SIGNER_TLS, &r, &value), 0);
+    CHECK_INT(value.n, EVP_PKEY_get_size(k.rsa));
+    r.key = slice_str(hex);
+    buf_reset(&value);
+    CHECK_INT(raw(s, SIGNER_TLS, &r, &value), 0);
+    CHECK(value.n > 0 && value.n <= (size_t)EVP_PKEY_get_size(k.p256));
+    signer_keys_forget(s, 1000 + SIGNER_RETIRED_MS);
+    CHECK(signer_keys_of_member(s, member, ec_sha) != SIZE_MAX);
+    signer_keys_forget(s, 1001 + SIGNER_RETIRED_MS);
+    CHECK(signer_keys_of_member(s, member, ec_sha) == SIZE_MAX);
+    CHECK_INT(raw(s, SIGNER_TLS, &r, &value), ERR_KEY_NOT_FOUND);
+    CHECK_INT(signer_keys_of_member(s, member, SLICE_NONE), 1);
+    buf_free(&value);
     signer_keys_free(s);
 }
 
