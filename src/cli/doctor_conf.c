@@ -5,6 +5,7 @@
 #include "cli/doctor_int.h"
 #include "net/http_client.h"
 #include "proc/confdir.h"
+#include "proc/confsource.h"
 #include "proc/fs.h"
 
 #include <stdio.h>
@@ -119,25 +120,6 @@ static bool read_anchor(struct doctor *d, struct doctor_gateway *g, struct led *
 
 /* --- the authority --- */
 
-static int fetch(const char *base, struct http_result *out, struct diag *why)
-{
-    for (int v = PARAMS_VERSION_MAX; v >= PARAMS_VERSION_MIN; v--) {
-        char url[1100];
-        snprintf(url, sizeof url, "%s%cversion=%d", base, strchr(base, '?') == NULL ? '?' : '&', v);
-        int rc =
-            http_fetch(url, "GET", SLICE_NONE, SLICE_NONE, DIRECTORY_MAX, DOCTOR_CALL_MS, out, why);
-        if (rc != 0)
-            return rc;
-        if (out->status == 200)
-            return 0;
-        int status = out->status;
-        http_result_free(out);
-        if (status != 404)
-            return diag_set(why, ERR_GC_CONNECTION, "it answers with status %d", status);
-    }
-    return diag_set(why, ERR_GC_CONNECTION, "it has no version that is understood");
-}
-
 /* Told once for each address; several gateways have one authority. */
 static bool is_told(const struct doctor *d)
 {
@@ -161,10 +143,11 @@ static void next_authority(struct doctor *d, struct doctor_finding *f, const cha
 static bool ask_authority(struct doctor *d, struct doctor_gateway *g, struct led *l)
 {
     struct slice certs[CERTS_MAX];
+    char url[CONFSOURCE_URL];
     struct http_result res;
     struct diag why = {0};
     size_t n = 0;
-    if (fetch(l->url, &res, &why) != 0) {
+    if (confsource_get(l->url, DIRECTORY_MAX, DOCTOR_CALL_MS, url, &res, &why) != 0) {
         if (!is_told(d)) {
             struct doctor_finding *f = doctor_find_add(
                 d, DOCTOR_AUTHORITY, "authority", DOCTOR_FAIL,

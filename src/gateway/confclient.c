@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "net/http_client.h"
 #include "proc/confdir.h"
+#include "proc/confsource.h"
 #include "proc/fs.h"
 #include "proc/report.h"
 #include "xroad/directory.h"
@@ -132,30 +133,12 @@ static void prefer_last(struct round *r)
 
 /* --- fetching --- */
 
-static int get(const char *url, size_t max, struct http_result *out, struct diag *d)
+/* What failed, with its address. */
+static int named(int rc, const char *url, struct diag *d)
 {
-    int rc = http_fetch(url, "GET", SLICE_NONE, SLICE_NONE, max, FETCH_MS, out, d);
     if (rc != 0)
         diag_set(d, ERR_GC_CONNECTION, "%s: %s", url, d->text[0] != 0 ? d->text : err_text(rc));
     return rc == 0 ? 0 : ERR_GC_CONNECTION;
-}
-
-/* The newest version that the location has; url gets the address with it. */
-static int get_directory(const char *base, char url[2048], struct http_result *out, struct diag *d)
-{
-    for (int v = PARAMS_VERSION_MAX; v >= PARAMS_VERSION_MIN; v--) {
-        snprintf(url, 2048, "%s%cversion=%d", base, strchr(base, '?') == NULL ? '?' : '&', v);
-        int rc = get(url, DIRECTORY_MAX, out, d);
-        if (rc != 0)
-            return rc;
-        if (out->status == 200)
-            return 0;
-        int status = out->status;
-        http_result_free(out);
-        if (status != 404)
-            return diag_set(d, ERR_GC_CONNECTION, "%s: status %d", url, status);
-    }
-    return diag_set(d, ERR_GC_CONNECTION, "%s: no version that is understood is there", base);
 }
 
 /* "http://host:port" of the location and the part's own path. */
@@ -183,7 +166,8 @@ static int get_part(struct round *r, const char *location, const struct director
     if (*stored)
         return 0;
     part_url(location, p->location, url, sizeof url);
-    int rc = get(url, PART_MAX, &res, d);
+    int rc =
+        named(http_fetch(url, "GET", SLICE_NONE, SLICE_NONE, PART_MAX, FETCH_MS, &res, d), url, d);
     if (rc != 0)
         return diag_set(d, ERR_GC_PART_DOWNLOAD, "%s cannot be downloaded", url);
     *bytes = arena_dup(r->a, buf_view(&res.body));
@@ -296,12 +280,14 @@ static int try_location(struct round *r, const struct location *l, struct diag *
     bool stored[DIRECTORY_PARTS_MAX];
     struct directory *dir = arena_zalloc(r->a, sizeof *dir);
     struct http_result res;
-    char url[2048];
+    char url[CONFSOURCE_URL];
     size_t n = 0;
     for (size_t k = 0; k < 2 && l->certs[k] != NULL; k++)
         for (size_t i = 0; i < l->certs[k]->n && n < CERTS_MAX; i++)
             certs[n++] = l->certs[k]->v[i];
-    int rc = dir == NULL ? ERR_NOMEM : get_directory(l->url, url, &res, d);
+    int rc = dir == NULL
+                 ? ERR_NOMEM
+                 : named(confsource_get(l->url, DIRECTORY_MAX, FETCH_MS, url, &res, d), url, d);
     if (rc != 0)
         return rc;
     struct slice body = arena_dup(r->a, buf_view(&res.body));

@@ -4,7 +4,7 @@ one that it saw, and the count of records that both message logs must hold in th
 A test is a function named bad_…; it gets a Case. After each one a good exchange must succeed. ONLY=names (separated
 by blanks) runs some of them.
 """
-import atexit, glob, json, os, re, shutil, signal, socket, ssl, sys, time, traceback
+import glob, json, os, re, shutil, socket, ssl, sys, time, traceback
 from exchange_kit import *
 from country_kit import *
 import exchange_kit as kit
@@ -211,24 +211,12 @@ def logs_hold_everything():
         kit.result(not lost, '%s: request and answer of all %d acknowledged exchanges are in the log' % (g.name, len(ids)), lost[:5])
 
 
-def sanitizers():
-    for r in kit.roles:
-        if not os.path.exists(r.log):
-            continue
-        with open(r.log, errors='replace') as f:
-            text = f.read()
-        found = [l for l in text.splitlines() if 'ERROR: AddressSanitizer' in l or 'runtime error' in l or 'Assertion' in l]
-        kit.result(not found, '%s ran without a report of the sanitizers' % r.name, text[text.find(found[0]):][:6000] if found else '')
-
-
 def main(found):
     """found: brings the country up. The rest is the same in every file."""
     if os.environ.get('LIST'):
         print('\n'.join(name for name, _ in tests))
         shutil.rmtree(TMP, ignore_errors=True)
         sys.exit(0)
-    atexit.register(stop_all)
-    signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
     unknown = set(ONLY) - {name for name, _ in tests}
     chosen = [(n, f) for n, f in tests if not ONLY or n in ONLY]
     if chosen and not unknown:
@@ -242,14 +230,7 @@ def main(found):
             kit.result(False, 'the test runs to its end', traceback.format_exc() + ''.join(g.tail()[-1500:] for g in servers.values()))
     else:
         kit.result(False, 'there is such a test', ' '.join(unknown))
-    stop_all()
-    sanitizers()
-    print('1..%d' % kit.count)
-    if os.environ.get('KEEP'):
-        print('# kept: ' + TMP)
-    else:
-        shutil.rmtree(TMP, ignore_errors=True)
-    sys.exit(1 if kit.failed else 0)
+    finish()
 
 
 # ---- raw bytes

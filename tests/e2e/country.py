@@ -1,7 +1,7 @@
 """The demonstration country in tests: it comes up in a folder of its own, is asked, examined by sild doctor, and mended by what doctor
 prints."""
 import datetime, json, os, re, shutil, subprocess, time
-import role
+import role, wait
 from role import SILD, run, tmp
 
 CALL = '/r1/SILD/GOV/70000001/population/persons/48707290020'
@@ -10,12 +10,7 @@ os.environ['PATH'] = os.path.dirname(SILD) + ':' + os.environ['PATH']
 
 
 def until(good, seconds=PATIENCE, pause=0.5):
-    end = time.monotonic() + seconds
-    while True:
-        value = good()
-        if value or time.monotonic() > end:
-            return value
-        time.sleep(pause)
+    return wait.until(good, seconds, pause)
 
 
 class Country:

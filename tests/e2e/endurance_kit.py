@@ -180,14 +180,3 @@ def fill(path):
 
 def free(path):
     os.unlink(path + '/filler')
-
-
-def sanitizers():
-    stop_all()
-    for r in kit.roles:
-        if not os.path.exists(r.log):
-            continue
-        with open(r.log, errors='replace') as f:
-            text = f.read()
-        bad = [l for l in text.splitlines() if 'ERROR: AddressSanitizer' in l or 'runtime error' in l or 'assert' in l.lower()]
-        result(not bad, '%s ran without a report of the sanitizers' % r.name, text[text.find(bad[0]):][:6000] if bad else '')

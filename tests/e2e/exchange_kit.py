@@ -1,6 +1,7 @@
 """What tests/e2e/exchange is made of: results, processes with a role, an information system that does
 anything asked, and a client that sees every byte of an answer."""
-import ctypes, fcntl, hashlib, json, os, re, select, signal, socket, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
+import atexit, ctypes, fcntl, hashlib, json, os, re, select, shutil, signal, socket, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
+from wait import until
 
 SILD = os.path.abspath(os.environ.get('SILD', './build/sild'))
 BUILD = os.path.abspath(os.environ.get('SILD_BUILD', os.path.dirname(SILD)))
@@ -55,16 +56,6 @@ def group(checks):
         result(False, checks.__name__ + ' runs to its end', traceback.format_exc())
     if os.environ.get('TIMES'):
         print('# %5.1f s %s' % (time.monotonic() - began, checks.__name__), flush=True)
-
-
-def until(good, seconds=30, pause=0.1):
-    """Waits for something that comes by itself; its last value."""
-    end = time.monotonic() + seconds
-    while True:
-        value = good()
-        if value or time.monotonic() > end:
-            return value
-        time.sleep(pause)
 
 
 # ---- processes
@@ -217,6 +208,28 @@ def stop_all():
             r.kill()
         except Exception:
             traceback.print_exc()
+
+
+atexit.register(stop_all)  # whatever happens
+signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
+
+
+def finish():
+    """Stops everything, looks for what the sanitizers said, and ends the program with the right exit code."""
+    stop_all()
+    for r in roles:
+        if not os.path.exists(r.log):
+            continue
+        with open(r.log, errors='replace') as f:
+            text = f.read()
+        bad = [l for l in text.splitlines() if 'ERROR: AddressSanitizer' in l or 'runtime error' in l or 'assert' in l.lower()]
+        result(not bad, '%s ran without a report of the sanitizers' % r.name, text[text.find(bad[0]):][:6000] if bad else '')
+    print('1..%d' % count)
+    if os.environ.get('KEEP'):
+        print('# kept: ' + TMP)
+    else:
+        shutil.rmtree(TMP, ignore_errors=True)
+    sys.exit(1 if failed else 0)
 
 
 # ---- the client

@@ -2,7 +2,7 @@
 X-Road's registered beside them. Built on the kit of tests/e2e."""
 import sys
 sys.dont_write_bytecode = True
-import atexit, os, shutil, signal, ssl, subprocess, time
+import os, ssl, subprocess, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'e2e'))
 from exchange_kit import *
 import exchange_kit as kit
@@ -135,16 +135,8 @@ def start():
 
 def run(*checks):
     """Runs the checks, stops everything, and ends with the right exit code."""
-    atexit.register(stop_all)
-    signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
     for c in checks:
         group(c)
     for f in at_end:
         f()
-    stop_all()
-    print('1..%d' % kit.count)
-    if os.environ.get('KEEP'):
-        print('# kept: ' + TMP)
-    else:
-        shutil.rmtree(TMP, ignore_errors=True)
-    sys.exit(1 if kit.failed else 0)
+    finish()
