@@ -159,7 +159,7 @@ class Server:
 
     def __init__(self):
         self.auth = self.sign = self.act = self.raw = None
-        self.ocsp, self.answer, self.change, self.requests = None, b'odd', None, 0
+        self.ocsp, self.answer, self.change, self.requests, self.ocsp_requests = None, b'odd', None, 0, 0
 
     def listen(self):
         for port, serve in (5500, self.serve), (5577, self.serve_ocsp):
@@ -194,6 +194,7 @@ class Server:
     def serve_ocsp(self, s):
         r = Reader(s)
         line, headers = r.line(), r.headers()
+        self.ocsp_requests += 1
         if callable(self.ocsp):
             self.ocsp(s)
             return
