@@ -123,3 +123,27 @@ int base64_decode(struct buf *b, struct slice text, bool spaces)
         return ERR_SYNTAX;
     return finish(b, &d);
 }
+
+int base64_into(struct slice text, uint8_t *out, size_t cap, size_t *n)
+{
+    *n = 0;
+    if (text.n % 4 != 0)
+        return ERR_SYNTAX;
+    for (size_t i = 0; i < text.n; i += 4) {
+        const uint8_t *p = text.p + i;
+        int pads = i + 4 < text.n || p[3] != '=' ? 0 : p[2] != '=' ? 1 : 2;
+        uint32_t v = 0;
+        for (int k = 0; k < 4; k++) {
+            uint8_t c = k >= 4 - pads ? 0 : p[k] < 128 ? values[p[k]] : 64;
+            if (c == 64)
+                return ERR_SYNTAX;
+            v = v << 6 | c;
+        }
+        if (pads > 0 && (v & ((1u << 8 * pads) - 1)) != 0)
+            return ERR_SYNTAX; /* bits set behind the end */
+        for (int k = 0; k < 3 - pads; k++, ++*n)
+            if (*n < cap)
+                out[*n] = (uint8_t)(v >> (16 - 8 * k));
+    }
+    return 0;
+}

@@ -17,5 +17,8 @@ void base64_print(struct slice bytes, char *out);
  * is not of the alphabet, wrong padding, and bits set behind the end are ERR_SYNTAX.
  */
 int base64_decode(struct buf *b, struct slice text, bool spaces) MUST_USE;
+/* Strictly, into fixed room: the first cap bytes are kept, *n is how many there were. ERR_SYNTAX
+ * also for padding that is not the shortest to a multiple of four characters. */
+int base64_into(struct slice text, uint8_t *out, size_t cap, size_t *n) MUST_USE;
 
 #endif

@@ -46,5 +46,10 @@ void put_u64(uint8_t *p, uint64_t v);
 uint16_t get_u16(const uint8_t *p);
 uint32_t get_u32(const uint8_t *p);
 uint64_t get_u64(const uint8_t *p);
+/* The same, big-endian, for formats that others have fixed so. */
+void put_be16(uint8_t *p, uint16_t v);
+void put_be64(uint8_t *p, uint64_t v);
+uint16_t get_be16(const uint8_t *p);
+uint64_t get_be64(const uint8_t *p);
 
 #endif

@@ -223,13 +223,8 @@ int merkle_verify_consistency(uint64_t old_size, const struct merkle_hash *old_r
                               const struct merkle_hash *root, const struct merkle_hash *proof,
                               size_t count)
 {
-    if (!size_ok(size) || old_size > size || count > MERKLE_DEPTH)
+    if (!size_ok(size) || old_size == 0 || old_size > size || count > MERKLE_DEPTH)
         return ERR_INVALID_HASH_CHAIN;
-    if (old_size == 0) {
-        struct merkle_hash empty;
-        merkle_empty(&empty);
-        return count == 0 && same(old_root, &empty) ? 0 : ERR_INVALID_HASH_CHAIN;
-    }
     if (old_size == size)
         return count == 0 && same(old_root, root) ? 0 : ERR_INVALID_HASH_CHAIN;
 

@@ -45,7 +45,8 @@ int merkle_inclusion(merkle_get get, void *ctx, uint64_t leaf, uint64_t size,
 int merkle_consistency(merkle_get get, void *ctx, uint64_t old_size, uint64_t size,
                        struct merkle_hash proof[MERKLE_DEPTH], size_t *count) MUST_USE;
 
-/* ERR_INVALID_HASH_CHAIN when the proof does not lead from leaf to root / old to new. */
+/* ERR_INVALID_HASH_CHAIN when the proof does not lead from leaf to root / old to new. Nothing can be
+ * proven from an old size of 0, so that is refused too: who allows it says so (tlog/witness.h). */
 int merkle_verify_inclusion(const struct merkle_hash *leaf_hash, uint64_t leaf, uint64_t size,
                             const struct merkle_hash *proof, size_t count,
                             const struct merkle_hash *root) MUST_USE;

@@ -42,10 +42,16 @@ static inline struct slice note_key_name(const struct note_key *k)
 
 /* "name+hex id+base64(type ‖ key)"; ERR_SYNTAX, ERR_UNSUPPORTED_ALGORITHM (another type). */
 int note_key_parse(struct slice vkey, struct note_key *out, struct diag *d) MUST_USE;
+/* The same in two steps, for whoever reads many vkeys and uses few: read leaves pkey NULL, and
+ * nothing can be verified before prepare, which does nothing the second time. ERR_CRYPTO. */
+int note_key_read(struct slice vkey, struct note_key *out, struct diag *d) MUST_USE;
+int note_key_prepare(struct note_key *k, struct diag *d) MUST_USE;
 /* From its parts; computes the id. ERR_SYNTAX: a name that no key may have. */
 int note_key_make(struct slice name, enum note_type type, const uint8_t public[32],
                   struct note_key *out, struct diag *d) MUST_USE;
 void note_key_free(struct note_key *k);
+/* Same name, type and key. */
+bool note_key_same(const struct note_key *a, const struct note_key *b);
 /* Appends the vkey, without a line end. */
 void note_key_print(const struct note_key *k, struct buf *out);
 /* First 4 bytes of SHA-256(name ‖ 0A ‖ type ‖ key). */
@@ -88,10 +94,11 @@ struct note_seen {
  */
 int note_open(const struct note *n, const struct note_key *const *keys, size_t n_keys,
               struct note_seen *out, struct diag *d) MUST_USE;
-/* The lines of these keys alone, verified one by one: what does not verify is passed over. For a
- * ledger that must not be stopped by one witness's nonsense. Which keys signed: *out. */
-void note_take(const struct note *n, const struct note_key *const *keys, size_t n_keys,
-               struct note_seen *out);
+/* One line and one key: do name and id match; does it verify over the text (*time_s: of a cosigner,
+ * else 0)? */
+bool note_sig_by(const struct note_sig *s, const struct note_key *k);
+int note_sig_verify(const struct note_sig *s, const struct note_key *k, struct slice text,
+                    uint64_t *time_s) MUST_USE;
 
 /* Appends "— name base64(id ‖ value)\n". */
 void note_sig_line(struct slice name, const uint8_t id[4], struct slice value, struct buf *out);

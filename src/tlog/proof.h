@@ -5,9 +5,10 @@
 #ifndef SILD_TLOG_PROOF_H
 #define SILD_TLOG_PROOF_H
 
+#include "tlog/lines.h"
 #include "tlog/policy.h"
 
-#define PROOF_HASHES 63 /* of an inclusion proof, or of a witness's consistency proof */
+#define PROOF_HASHES LINES_HASHES
 #define PROOF_MAX (128u << 10)
 
 struct proof {
@@ -26,16 +27,5 @@ void proof_print(const struct proof *p, struct buf *out);
  * Errors as policy_check, and ERR_INVALID_HASH_CHAIN. */
 int proof_verify(const struct proof *p, const struct merkle_hash *leaf, const struct policy *policy,
                  struct policy_verdict *out, struct diag *d) MUST_USE;
-
-/*
- * Lines that several of our formats share. Each cuts one line off the front of *rest, or up to an
- * empty line; false when that is not what stands there in its one canonical form.
- */
-bool proof_take_line(struct slice *rest, struct slice *line);
-/* `word` (with its space), a decimal number without leading zeros, at most 2^63-1, line end. */
-bool proof_take_number(struct slice *rest, struct slice word, uint64_t *out);
-/* Hash lines up to and with the empty line; at most max. */
-bool proof_take_hashes(struct slice *rest, struct merkle_hash *out, size_t max, size_t *n);
-void proof_put_hashes(const struct merkle_hash *h, size_t n, struct buf *out);
 
 #endif

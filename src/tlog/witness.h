@@ -7,8 +7,8 @@
 #define SILD_TLOG_WITNESS_H
 
 #include "tlog/checkpoint.h"
+#include "tlog/lines.h"
 #include "tlog/note.h"
-#include "tlog/proof.h"
 
 #define WITNESS_REQUEST_MAX (NOTE_MAX + 4096)
 #define WITNESS_ANSWER_MAX (16u << 10)
@@ -16,7 +16,7 @@
 struct witness_request {
     uint64_t old;
     size_t n;
-    struct merkle_hash proof[PROOF_HASHES];
+    struct merkle_hash proof[LINES_HASHES];
     struct slice bytes;   /* the signed checkpoint as it came */
     struct slice origin;  /* its first line: which log's keys open it */
     struct note note;     /* the same, parsed */
