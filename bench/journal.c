@@ -120,11 +120,12 @@ static void appends(unsigned batch, double seconds)
     fflush(stdout);
 }
 
-static void recovery(void)
+/* records: thousands. */
+static void recovery(int records)
 {
     char path[300];
     struct journal *j = open_journal();
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < records; i++)
         append(j, BATCH_MAX);
     journal_close(j);
     path_of("journal/0000000000000000.seg", path);
@@ -155,6 +156,6 @@ int main(int argc, char **argv)
         bytes[i] = (uint8_t)(i * 2654435761u >> 13);
     for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
         appends(batches[i], seconds);
-    recovery();
+    recovery(seconds < 1 ? 20 : 200);
     return rmdir(folder) == 0 ? 0 : 3;
 }

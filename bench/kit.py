@@ -324,11 +324,20 @@ class Log:
 # --- yardsticks of this machine ---
 
 class Openssl:
-    """Signatures and verifications a second of one core, by kind of key."""
+    """Signatures and verifications a second of one core, by kind of key; measured meanwhile, until somebody asks."""
 
     def __init__(self, kinds):
-        out = subprocess.run(['openssl', 'speed', '-mr', '-seconds', '1', *kinds], text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        self.process = subprocess.Popen(['openssl', 'speed', '-mr', '-seconds', '1', *kinds], text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def __getattr__(self, name):
+        if name not in ('sign', 'verify'):
+            raise AttributeError(name)
+        self.wait()
+        return self.__dict__[name]
+
+    def wait(self):
+        out = self.process.communicate()[0]
         self.sign, self.verify = {}, {}
         for kind, bits, sign, verify in re.findall(
                 r'^\+F([24]):\d+:(\d+):([\d.e+-]+):([\d.e+-]+)', out, re.M):
