@@ -72,12 +72,16 @@ struct chain {
 /* The form. Reads the record for its hash; ERR_SYNTAX, ERR_TOO_LARGE, ERR_NOMEM. */
 int chain_parse(struct slice file, struct chain *out, struct diag *d) MUST_USE;
 void chain_print(const struct chain *c, struct buf *out);
-/* Appends the record's bytes. */
+/* Appends the record's bytes; ERR_NOT_FOUND when the file has the leaf only. */
 int chain_record(const struct chain *c, struct buf *out) MUST_USE;
+/* The journal's leaf: merkle_leaf(salt ‖ record). ERR_TOO_LARGE. */
+int chain_leaf(const uint8_t salt[ENTRY_SALT], struct slice record,
+               struct merkle_hash *out) MUST_USE;
 
 /* What a proof that holds says. Slices point into the file and into the policy. */
 struct chain_verdict {
     struct slice origin; /* of the journal */
+    bool is_private;     /* the ledger shows a commitment to the head, not the head */
     uint64_t head_size;  /* records in the journal when its head was signed */
     uint64_t index;      /* of the record; not set for an answer */
     uint64_t round, round_time_ms, round_entries, round_heads;
@@ -89,7 +93,6 @@ struct chain_verdict {
     struct policy_verdict policy;
     bool by_anchor; /* the round stands in the anchor's tree */
     struct anchor anchor;
-    struct note note; /* the checkpoint's: `policy` points into it */
 };
 
 /*
@@ -106,7 +109,7 @@ int chain_answer_verify(const struct chain_answer *a, const struct policy *polic
 
 /* Its ends as plain .tlog-proof files: the record in its journal's head, the round in the ledger.
  */
-void chain_extract_journal(const struct chain *c, struct buf *out);
+int chain_extract_journal(const struct chain *c, struct buf *out, struct diag *d) MUST_USE;
 void chain_extract_ledger(const struct chain *c, struct buf *out);
 
 #endif

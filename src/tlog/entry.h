@@ -29,6 +29,7 @@ struct entry {
     struct slice name; /* of the key: what an entry is unique by; empty for a commitment */
     struct slice note; /* text, empty line, signature line */
     struct slice text;
+    uint8_t signature[NOTE_SIGNATURE];
     struct checkpoint head;     /* ENTRY_HEAD */
     struct aggregate aggregate; /* ENTRY_AGGREGATE */
     uint8_t commitment[32];     /* ENTRY_COMMITMENT */

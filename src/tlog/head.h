@@ -35,7 +35,7 @@ void head_request_entry(const struct head_request *r, const struct note_key *key
 
 enum head_verdict {
     HEAD_ACCEPTED, /* 200 */
-    HEAD_AGAIN,    /* 200: the last accepted one once more */
+    HEAD_AGAIN,    /* 200: the last accepted one once more; or the very first, of size 0 */
     HEAD_STALE,    /* 409: old is not the last size, or a head that was accepted before */
     HEAD_FORK,     /* 422: same size, another root: the two notes are proof of it */
     HEAD_ROLLBACK, /* 422: a signed size below the last one, never accepted */
