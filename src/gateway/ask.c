@@ -160,6 +160,7 @@ static void on_key_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
     struct question copy = *q;
     free(q);
     copy.cb.signed_(copy.ctx, &r, NULL);
+    loop_served(a->loop);
 }
 
 static void on_log_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
@@ -182,6 +183,7 @@ static void on_log_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
     if (copy.kind == ASK_LOG && f->type == FRAME_LOGGED && f->fd < 0) {
         free(q);
         copy.cb.logged(copy.ctx, NULL);
+        loop_served(a->loop);
     } else if (copy.kind == ASK_SPOOL && f->type == FRAME_SPOOL_IS && f->fd >= 0) {
         free(q);
         copy.cb.spooled(copy.ctx, f->fd, NULL);

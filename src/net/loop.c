@@ -227,6 +227,12 @@ void loop_defer(struct loop *l, loop_cb cb, void *ctx)
     l->next[l->next_n++] = (struct deferred){cb, ctx};
 }
 
+void loop_served(struct loop *l)
+{
+    if (++l->served >= DEFER_EVERY)
+        run_deferred(&l->prepare);
+}
+
 static void fd_ready(uv_poll_t *uv, int status, int events)
 {
     struct loop_fd *f = (struct loop_fd *)uv;
@@ -238,8 +244,7 @@ static void fd_ready(uv_poll_t *uv, int status, int events)
     }
     struct loop *l = f->loop; /* f may end in the call */
     f->cb(f->ctx, (events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0);
-    if (++l->served == DEFER_EVERY)
-        run_deferred(&l->prepare);
+    loop_served(l);
 }
 
 struct loop_fd *loop_fd_new(struct loop *l, int fd, loop_fd_cb cb, void *ctx)

@@ -29,6 +29,10 @@ void loop_timer_cancel(struct loop_timer *t); /* NULL is harmless */
 
 /* Runs cb at the end of this turn (before waiting): for one flush a turn. Not cancellable. */
 void loop_defer(struct loop *l, loop_cb cb, void *ctx);
+/* Something that was waited for has been dealt with, one of perhaps many that came with one
+ * descriptor: after some of them the deferred calls are made, so that what they have to send does
+ * not wait for the rest. Not from a deferred call. */
+void loop_served(struct loop *l);
 
 /* Readiness of a descriptor; the caller keeps and closes the descriptor, after loop_fd_free. A
  * failed descriptor is told as readable and writable. NULL when the system refuses. */
