@@ -138,11 +138,25 @@ static void schedule(struct stamping *s, int64_t ms)
         s->timer = loop_timer_start(s->loop, ms, on_timer, s);
 }
 
+/* The next round begins when it is full, so that rounds under load are spread over the interval and
+ * do not come one after the other at its end; or when its oldest record has waited for long enough.
+ */
+static void plan(struct stamping *s)
+{
+    int64_t due = at(s, 0)->since_ms + s->interval_ms - loop_mono_ms(s->loop);
+    if (s->n >= FRAMES_STAMP_MAX && !s->failing) {
+        loop_timer_cancel(s->timer);
+        s->timer = NULL;
+        due = 0;
+    }
+    schedule(s, due);
+}
+
 void stamping_add(struct stamping *s, uint64_t seq, const struct digest *hash)
 {
     push(s, seq, loop_mono_ms(s->loop), hash->b);
-    if (s->in_flight == 0)
-        schedule(s, s->interval_ms);
+    if (s->in_flight == 0 && (s->timer == NULL || s->n == FRAMES_STAMP_MAX))
+        plan(s);
 }
 
 int stamping_may_log(const struct stamping *s, struct diag *d)
@@ -248,7 +262,7 @@ static void stamped(struct stamping *s, struct slice record)
     }
     s->head = (s->head + s->in_flight) % s->cap;
     s->n -= s->in_flight;
-    bool more = s->retry_only || s->in_flight == FRAMES_STAMP_MAX || s->n_waiters > 0;
+    bool more = s->retry_only || s->n_waiters > 0;
     s->in_flight = 0;
     s->failing = false;
     tally_add(FACTS_STAMPS, 1);
@@ -261,7 +275,7 @@ static void stamped(struct stamping *s, struct slice record)
     if (more)
         attempt(s);
     else
-        schedule(s, s->interval_ms);
+        plan(s);
 }
 
 static void on_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
