@@ -129,6 +129,12 @@ void segment_close(struct segment *s)
     io_close(&s->file);
 }
 
+/* A single large batch says little about the next ones. */
+static void note_batch(struct segment *s, size_t n)
+{
+    s->usual = s->usual == 0 ? n : s->usual - s->usual / AHEAD_BATCHES + n / AHEAD_BATCHES;
+}
+
 /* Zeros behind the batch that was written; when the disk takes none there is no room, that is
  * all.
  */
@@ -138,8 +144,8 @@ static void make_room(struct segment *s, size_t batch, uint64_t limit)
     uint64_t end = s->bytes + batch, ahead = s->ahead < AHEAD_FIRST ? AHEAD_FIRST : 2 * s->ahead;
     ahead = ahead < AHEAD_USUAL ? ahead : AHEAD_USUAL;
     s->ahead = (uint32_t)ahead;
-    if (ahead < AHEAD_BATCHES * (uint64_t)batch)
-        ahead = AHEAD_BATCHES * (uint64_t)batch;
+    if (ahead < AHEAD_BATCHES * s->usual)
+        ahead = AHEAD_BATCHES * s->usual;
     ahead = ahead < AHEAD_MOST ? ahead : AHEAD_MOST;
     s->room = end;
     while (ahead > 0 && s->room < limit) {
@@ -166,6 +172,7 @@ int segment_append(struct segment *s, struct slice batch, uint64_t limit, struct
     int rc = io_write(&s->file, batch.p, batch.n, s->bytes, d);
     if (rc != 0)
         return rc;
+    note_batch(s, batch.n);
     if (s->bytes + batch.n > s->room)
         make_room(s, batch.n, limit);
     rc = io_sync(&s->file, d);

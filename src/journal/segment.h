@@ -16,6 +16,7 @@ struct segment {
     uint64_t bytes; /* end of the records that are written and synced (a reader: known good) */
     uint64_t room;  /* end of the zeros that were written behind the records, for the next ones */
     uint32_t ahead; /* how many are usual by now */
+    uint64_t usual; /* bytes of a batch, on average of the last ones */
     bool reopen;    /* a sync failed: this descriptor is not to be trusted */
 };
 
