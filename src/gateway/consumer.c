@@ -169,7 +169,7 @@ static bool on_reuse(void *ctx, struct http_call *call, struct conn *conn)
 {
     struct consumer *c = ctx;
     (void)call;
-    return peer_judged(c->w, c->snap, conn, &c->req.service.provider);
+    return peer_judge_again(c->w, c->snap, conn, &c->req.service.provider);
 }
 
 /* why: NULL when the provider's server was reached. */

@@ -103,14 +103,6 @@ static struct slice cache_get(struct peer_cache *c, const struct snapshot *s,
     return buf_view(&e->der);
 }
 
-bool peer_judged(const struct worker *w, const struct snapshot *s, const struct conn *c,
-                 const struct id_client *provider)
-{
-    struct digest key;
-    verdict_key(provider, NULL, 0, &key);
-    return verdict_good(c, s->generation, &key, loop_wall_ms(w->loop));
-}
-
 /* --- addresses --- */
 
 static void shuffle(struct net_addr *a, size_t n)
@@ -280,10 +272,10 @@ static void finish(struct peer_judging *j, const struct diag *why)
     done(ctx, why == NULL ? NULL : &copy);
 }
 
-static void decide(struct peer_judging *j)
+/* By what is in the cache. */
+static int judge(struct peer_judging *j, struct diag *d)
 {
     struct slice ocsp[CHAIN_MAX];
-    struct diag d = {0};
     int64_t until = 0;
     size_t n = 0;
     for (size_t i = 0; i < j->n; i++) {
@@ -293,7 +285,7 @@ static void decide(struct peer_judging *j)
     }
     int rc =
         verdict_auth_chain(j->w->chains, j->s->generation, j->s->gc, j->provider.instance, j->chain,
-                           j->n, ocsp, n, &j->provider, loop_wall_ms(j->w->loop), &until, &d);
+                           j->n, ocsp, n, &j->provider, loop_wall_ms(j->w->loop), &until, d);
     if (rc == 0) {
         struct digest key;
         verdict_key(&j->provider, NULL, 0, &key);
@@ -301,7 +293,13 @@ static void decide(struct peer_judging *j)
     } else {
         cache_forget(j->w->peer_ocsp, j->chain[0]);
     }
-    finish(j, rc == 0 ? NULL : &d);
+    return rc;
+}
+
+static void decide(struct peer_judging *j)
+{
+    struct diag d = {0};
+    finish(j, judge(j, &d) == 0 ? NULL : &d);
 }
 
 static void fetch_failed(struct peer_judging *j, const char *what)
@@ -446,38 +444,74 @@ static int take_chain(struct peer_judging *j, struct diag *d)
     return 0;
 }
 
-struct peer_judging *peer_judge(struct worker *w, struct snapshot *s, struct conn *c,
-                                const struct id_client *provider, peer_done done, void *ctx)
+static struct peer_judging *judging_new(struct worker *w, struct snapshot *s, struct conn *c,
+                                        const struct id_client *provider)
 {
     struct peer_judging *j = calloc(1, sizeof *j);
-    struct diag d = {0};
     if (j != NULL)
         j->a = arena_new(64u << 10);
     if (j == NULL || j->a == NULL) {
         free(j);
-        diag_set(&d, ERR_NOMEM, "no memory to judge a peer");
-        done(ctx, &d);
         return NULL;
     }
     j->w = w;
     j->s = snapshot_ref(s);
     j->c = c;
-    j->done = done;
-    j->ctx = ctx;
     j->provider = (struct id_client){
         arena_dup(j->a, provider->instance), arena_dup(j->a, provider->member_class),
         arena_dup(j->a, provider->member_code), arena_dup(j->a, provider->subsystem)};
     buf_init(&j->part, MESSAGE_OCSP_BYTES);
-    if (take_chain(j, &d) != 0) {
+    return j;
+}
+
+/* The chain, and which of its certificates have no response in the cache. */
+static int gather(struct peer_judging *j, struct diag *d)
+{
+    int rc = take_chain(j, d);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < j->n; i++)
+        if (cache_get(j->w->peer_ocsp, j->s, j->chain[0], j->chain[i], loop_wall_ms(j->w->loop))
+                .n == 0)
+            j->missing[j->n_missing++] = i;
+    return 0;
+}
+
+struct peer_judging *peer_judge(struct worker *w, struct snapshot *s, struct conn *c,
+                                const struct id_client *provider, peer_done done, void *ctx)
+{
+    struct peer_judging *j = judging_new(w, s, c, provider);
+    struct diag d = {0};
+    if (j == NULL) {
+        diag_set(&d, ERR_NOMEM, "no memory to judge a peer");
+        done(ctx, &d);
+        return NULL;
+    }
+    j->done = done;
+    j->ctx = ctx;
+    if (gather(j, &d) != 0) {
         finish(j, &d);
         return NULL;
     }
-    for (size_t i = 0; i < j->n; i++)
-        if (cache_get(w->peer_ocsp, s, j->chain[0], j->chain[i], loop_wall_ms(w->loop)).n == 0)
-            j->missing[j->n_missing++] = i;
     if (j->n_missing == 0) {
         decide(j);
         return NULL;
     }
     return fetch(j) ? j : NULL;
+}
+
+bool peer_judge_again(struct worker *w, struct snapshot *s, struct conn *c,
+                      const struct id_client *provider)
+{
+    struct digest key;
+    struct diag d = {0};
+    verdict_key(provider, NULL, 0, &key);
+    if (verdict_good(c, s->generation, &key, loop_wall_ms(w->loop)))
+        return true;
+    struct peer_judging *j = judging_new(w, s, c, provider);
+    if (j == NULL)
+        return false;
+    bool good = gather(j, &d) == 0 && j->n_missing == 0 && judge(j, &d) == 0;
+    judging_free(j);
+    return good;
 }

@@ -35,9 +35,9 @@ typedef void (*peer_done)(void *ctx, const struct diag *why); /* NULL: trusted *
 struct peer_judging *peer_judge(struct worker *w, struct snapshot *s, struct conn *c,
                                 const struct id_client *provider, peer_done done, void *ctx);
 void peer_judge_cancel(struct peer_judging *j); /* NULL is harmless */
-/* Was this pooled connection judged good for the provider, under this generation, and is that still
- * so? */
-bool peer_judged(const struct worker *w, const struct snapshot *s, const struct conn *c,
-                 const struct id_client *provider);
+/* Is this pooled connection good for the provider, under this snapshot and now? Judged anew when no
+ * verdict says so, if that takes no fetch. */
+bool peer_judge_again(struct worker *w, struct snapshot *s, struct conn *c,
+                      const struct id_client *provider);
 
 #endif
