@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #define DAY_MS ((int64_t)86400000)
 #define SOON_MS (14 * DAY_MS)
@@ -192,6 +193,19 @@ static void check_service(struct check *k, const struct conf_section *s)
             check_local_group(k, v, e);
 }
 
+/* With less free than is wanted nothing is exchanged. */
+static void check_room(struct check *k, const struct conf_section *log, const char *dir)
+{
+    struct statvfs v;
+    if (statvfs(dir, &v) != 0)
+        return; /* the folder has its own complaint */
+    uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
+    if (room < k->file.conf.min_free)
+        complaints_add(k->c, false, complaints_line(log, "min_free"),
+                       "min_free: the disk of %s has only %llu MiB left", dir,
+                       (unsigned long long)(room >> 20));
+}
+
 static void look(struct check *k)
 {
     const struct conf_section *s = conf_find(&k->conf, "gateway", "");
@@ -200,6 +214,7 @@ static void look(struct check *k)
     check_addresses(k, s);
     snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(k->file.conf.dir));
     complaints_folder(k->c, complaints_line(s, "dir"), dir);
+    check_room(k, log, dir);
     check_anchor(k, complaints_line(s, "anchor"));
     check_keys(k);
     for (const struct conf_entry *e = NULL; (e = conf_each(log, "time_stamping", e)) != NULL;)
