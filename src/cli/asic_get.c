@@ -47,7 +47,7 @@ static int look(const struct wish *w, const char *log, const char *control, stru
     uint64_t seq;
     int64_t time_ms;
     want_of(w, &want);
-    int rc = mlog_read_open(log, &m, d);
+    int rc = mlog_read_open(log, NULL, &m, d);
     if (rc != 0)
         return rc;
     rc = mlog_read_find(m, &want, &seq, &time_ms, d);
@@ -127,7 +127,7 @@ static int export(const struct choice *c, EVP_PKEY *owner, struct buf *out,
                   struct record_message *about, struct arena *a, struct diag *d)
 {
     struct mlog_read *m;
-    int rc = mlog_read_open(c->log, &m, d);
+    int rc = mlog_read_open(c->log, NULL, &m, d);
     if (rc != 0)
         return rc;
     rc = mlog_read_container(m, c->seq, owner, out, about, a, d);

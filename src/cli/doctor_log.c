@@ -75,7 +75,7 @@ static struct mlog_read *open_log(const struct doctor_gateway *g, struct diag *w
     char folder[DOCTOR_PATH + 32];
     struct mlog_read *m = NULL;
     snprintf(folder, sizeof folder, "%s/" MLOG_FOLDER, g->dir);
-    return mlog_read_open(folder, &m, why) == 0 ? m : NULL;
+    return mlog_read_open(folder, NULL, &m, why) == 0 ? m : NULL;
 }
 
 /* Goes back from the end until visit says that it has enough, or BACK_MAX records. */

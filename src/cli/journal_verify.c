@@ -134,8 +134,8 @@ static int check_signatures(const char *dir, const struct globalconf *g, struct 
     int rc = t->a == NULL || t->one == NULL || t->cache == NULL
                  ? diag_set(d, ERR_NOMEM, "no memory")
                  : 0;
-    rc = rc != 0 ? rc : mlog_read_open(dir, &t->m, d);
-    rc = rc != 0 ? rc : mlog_read_open(dir, &scan, d);
+    rc = rc != 0 ? rc : mlog_read_open(dir, NULL, &t->m, d);
+    rc = rc != 0 ? rc : mlog_read_open(dir, NULL, &scan, d);
     if (rc == 0) {
         struct journal *j = mlog_read_journal(scan);
         rc = journal_scan(j, journal_first(j), check, t, d);

@@ -1,19 +1,13 @@
 #include "gateway/mlog.h"
 #include "base/cursor.h"
 #include "base/err.h"
-#include "base/opt.h"
-#include "gateway/advice.h"
-#include "gateway/conffile.h"
 #include "gateway/facts.h"
 #include "gateway/frames.h"
 #include "gateway/pieces.h"
 #include "gateway/seal.h"
 #include "gateway/snapshot.h"
-#include "gateway/stamping.h"
-#include "journal/journal.h"
-#include "proc/fs.h"
+#include "proc/ipc.h"
 #include "proc/report.h"
-#include "proc/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +17,6 @@
 
 #define WORKERS_MAX 16
 #define WAITING_MAX 8192
-#define STOP_STAMP_MS 3000
 #define LOOK_MS 10000      /* so often the disk's free space is looked at */
 #define LOOK_BUSY_MS 250   /* the same while messages come */
 #define RETRY_SYNC_MS 1000 /* so often a full disk is tried again */
@@ -42,7 +35,6 @@ struct slots {
 };
 
 struct mlog {
-    struct group_self *self;
     struct loop *loop;
     char dir[2100]; /* of the journal; large bodies are spooled there, too */
     struct journal *journal;
@@ -60,7 +52,6 @@ struct mlog {
     int64_t looked_ms; /* monotonic */
     uint64_t free;     /* bytes of the disk, then */
     struct loop_timer *again;
-    int exit_code;
     struct buf payload, answer, sealed;
 };
 
@@ -104,7 +95,6 @@ static void sync_now(void *ctx)
         return;
     report_diag(REPORT_ERROR, "log", NULL, &d);
     if (journal_is_broken(m->journal)) { /* the group starts anew, and with it the journal */
-        m->exit_code = EXIT_COULD_NOT;
         loop_stop(m->loop);
     } else if (m->again == NULL) {
         m->again = loop_timer_start(m->loop, RETRY_SYNC_MS, sync_again, m);
@@ -332,11 +322,10 @@ static void take_snapshot(void *ctx, int fd)
     look_at_disk(m);
 }
 
-static void on_peer(void *ctx, const char *name, int fd)
+void mlog_connect(struct mlog *m, const char *name, int fd)
 {
     static const struct ipc_events worker_events = {.on_frame = on_worker_frame,
                                                     .on_close = on_worker_closed};
-    struct mlog *m = ctx;
     if (strncmp(name, "agent", 5) == 0) {
         stamping_connect(m->stamping, fd);
         return;
@@ -359,122 +348,76 @@ static void look_again(void *ctx)
     m->look = loop_timer_start(m->loop, LOOK_MS, look_again, m);
 }
 
-/* --- commands and life --- */
-
-static void on_stamped_for_command(void *ctx, uint64_t id, const struct diag *why)
+void mlog_stamp(struct mlog *m, stamping_done done, void *ctx, uint64_t id)
 {
-    struct mlog *m = ctx;
-    if (why == NULL)
-        group_answer(m->self, id, EXIT_DONE, SLICE_LIT("stamped\n"));
-    else
-        group_answer(m->self, id, EXIT_COULD_NOT, slice_str(why->text));
+    stamping_now(m->stamping, done, ctx, id);
 }
 
-static void on_command(void *ctx, uint64_t id, struct slice command)
+void mlog_settle(struct mlog *m)
 {
-    struct mlog *m = ctx;
-    if (slice_eq_str(command, "stamp"))
-        stamping_now(m->stamping, on_stamped_for_command, m, id);
-    else
-        group_answer(m->self, id, slice_eq_str(command, "reload") ? EXIT_DONE : EXIT_USE,
-                     SLICE_NONE);
-}
-
-static void end(void *ctx)
-{
-    struct mlog *m = ctx;
-    loop_stop(m->loop);
-}
-
-static void on_last_stamp(void *ctx, uint64_t id, const struct diag *why)
-{
-    struct mlog *m = ctx;
-    (void)id;
-    if (why != NULL)
-        report_diag(REPORT_WARN, "stop", NULL, why);
-    loop_stop(m->loop);
-}
-
-/* What was exchanged is stamped before the process goes, if the authority answers soon. */
-static void on_stop(void *ctx)
-{
-    struct mlog *m = ctx;
     sync_now(m);
-    loop_timer_start(m->loop, STOP_STAMP_MS, end, m);
-    stamping_now(m->stamping, on_last_stamp, m, 0);
+}
+
+bool mlog_is_broken(const struct mlog *m)
+{
+    return journal_is_broken(m->journal);
 }
 
 /* The journal, with a record that this process began. */
-static int begin_journal(struct mlog *m, struct slice server, struct diag *d)
+static int begin_journal(struct mlog *m, struct slice server, const struct journal_options *o,
+                         struct diag *d)
 {
     uint64_t seq;
-    int rc = journal_open(m->dir, NULL, &m->journal, d);
-    if (rc != 0)
-        return rc;
-    rc = journal_append(m->journal, RECORD_OPEN, 0, loop_wall_ms(m->loop), SLICE_NONE, server, &seq,
-                        d);
-    rc = rc != 0 ? rc : journal_sync(m->journal, d);
-    if (rc != 0) {
-        journal_close(m->journal);
-        m->journal = NULL;
-    }
-    return rc;
+    int rc = journal_open(m->dir, o, &m->journal, d);
+    rc = rc != 0 ? rc
+                 : journal_append(m->journal, RECORD_OPEN, 0, loop_wall_ms(m->loop), SLICE_NONE,
+                                  server, &seq, d);
+    return rc != 0 ? rc : journal_sync(m->journal, d);
 }
 
-static int open_log(struct mlog *m, const char *config_path, struct diag *d)
+static int begin(struct mlog *m, struct slice server, const struct journal_options *o,
+                 struct diag *d)
 {
-    struct conffile c;
-    int rc = conffile_read(config_path, &c, d);
+    int rc = begin_journal(m, server, o, d);
     if (rc != 0)
         return rc;
-    snprintf(m->dir, sizeof m->dir, "%.*s/" MLOG_FOLDER, SLICE_ARG(c.conf.dir));
-    struct buf server;
-    buf_init(&server, 1024);
-    id_server_short(&server, &c.conf.server);
-    while ((rc = begin_journal(m, buf_view(&server), d)) == ERR_DISK_FULL)
-        fs_wait_for_space(d);
-    buf_free(&server);
-    conffile_free(&c);
-    return rc;
-}
-
-int mlog_run(struct group_self *self, const char *config_path)
-{
-    static const struct group_events events = {
-        .on_peer = on_peer, .on_command = on_command, .on_stop = on_stop};
-    struct diag d = {0};
-    struct mlog *m = calloc(1, sizeof *m);
-    if (m == NULL)
-        return EXIT_COULD_NOT;
-    m->self = self;
-    m->loop = group_loop(self);
-    buf_init(&m->payload, JOURNAL_RECORD_MAX);
-    buf_init(&m->answer, 4096);
-    buf_init(&m->sealed, JOURNAL_RECORD_MAX);
-    int rc = open_log(m, config_path, &d);
     m->blobs = blobs_new();
     m->pieces = m->blobs == NULL ? NULL : pieces_new(m->blobs);
     m->stamping = stamping_new(m->loop, m->journal, take_snapshot, m);
-    if (rc == 0 && (m->pieces == NULL || m->stamping == NULL))
-        rc = diag_set(&d, ERR_NOMEM, "no memory for the message log");
-    rc = rc != 0 ? rc : stamping_recover(m->stamping, &d);
+    if (m->pieces == NULL || m->stamping == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the message log");
+    return stamping_recover(m->stamping, d);
+}
+
+int mlog_new(struct loop *l, const char *dir, struct slice server, const struct journal_options *o,
+             struct mlog **out, struct diag *d)
+{
+    struct mlog *m = calloc(1, sizeof *m);
+    *out = NULL;
+    if (m == NULL)
+        return diag_set(d, ERR_NOMEM, "no memory for the message log");
+    m->loop = l;
+    snprintf(m->dir, sizeof m->dir, "%s", dir);
+    buf_init(&m->payload, JOURNAL_RECORD_MAX);
+    buf_init(&m->answer, 4096);
+    buf_init(&m->sealed, JOURNAL_RECORD_MAX);
+    int rc = begin(m, server, o, d);
     if (rc != 0) {
-        advice_to_diag(&d);
-        report_diag(REPORT_ERROR, "log", NULL, &d);
-        return EXIT_COULD_NOT;
+        mlog_free(m);
+        return rc;
     }
-    /* Here the process narrows itself: from now on only the journal's folder, no network. */
-    const char *dirs[] = {m->dir, NULL};
-    if (sandbox_enter(SANDBOX_LOG, dirs, &d) != 0) {
-        report_diag(REPORT_ERROR, "sandbox", NULL, &d);
-        return EXIT_COULD_NOT;
-    }
-    facts_log(true, loop_wall_ms(m->loop), NULL);
+    facts_log(true, loop_wall_ms(l), NULL);
     look_again(m);
-    group_begin(self, &events, m);
-    group_ready(self);
-    loop_run(m->loop);
+    *out = m;
+    return 0;
+}
+
+void mlog_free(struct mlog *m)
+{
+    if (m == NULL)
+        return;
     loop_timer_cancel(m->look);
+    loop_timer_cancel(m->again);
     stamping_free(m->stamping);
     pieces_free(m->pieces);
     blobs_free(m->blobs);
@@ -487,7 +430,5 @@ int mlog_run(struct group_self *self, const char *config_path)
     buf_free(&m->payload);
     buf_free(&m->answer);
     buf_free(&m->sealed);
-    int code = m->exit_code;
     free(m);
-    return code;
 }

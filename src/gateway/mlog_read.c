@@ -14,13 +14,15 @@ struct mlog_read {
     struct buf payload;
 };
 
-int mlog_read_open(const char *folder, struct mlog_read **out, struct diag *d)
+int mlog_read_open(const char *folder, const struct journal_options *disk, struct mlog_read **out,
+                   struct diag *d)
 {
-    const struct journal_options o = {.read_only = true};
+    struct journal_options o = disk == NULL ? (struct journal_options){0} : *disk;
     struct mlog_read *m = calloc(1, sizeof *m);
     if (m == NULL)
         return diag_set(d, ERR_NOMEM, "no memory to read a log");
     buf_init(&m->payload, JOURNAL_RECORD_MAX);
+    o.read_only = true;
     int rc = journal_open(folder, &o, &m->j, d);
     if (rc != 0) {
         free(m);

@@ -12,8 +12,10 @@
 #include <openssl/evp.h>
 
 struct mlog_read;
-/* folder: the message log's. ERR_NOT_FOUND, ERR_CORRUPT. */
-int mlog_read_open(const char *folder, struct mlog_read **out, struct diag *d) MUST_USE;
+/* folder: the message log's; disk: the calls that reach it (NULL: the usual). ERR_NOT_FOUND,
+ * ERR_CORRUPT. */
+int mlog_read_open(const char *folder, const struct journal_options *disk, struct mlog_read **out,
+                   struct diag *d) MUST_USE;
 void mlog_read_close(struct mlog_read *m);
 struct journal *mlog_read_journal(struct mlog_read *m);
 /* Sees what was appended since. */
