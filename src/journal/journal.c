@@ -212,8 +212,9 @@ int journal_sync(struct journal *j, struct diag *d)
     return j->failed;
 }
 
-/* Closes the open segment and begins the next. A failure leaves all as it was; the next append
- * tries again. */
+/* Closes the open segment and begins the next. After a failure the next append tries again, also
+ * when its record would fit: the file of the next segment may be there, and says that this one has
+ * no more records. */
 static int next_segment(struct journal *j, struct diag *d)
 {
     struct segment s;
@@ -235,6 +236,7 @@ static int next_segment(struct journal *j, struct diag *d)
         rc = journal_inner_add_closed(j, j->open.first, d);
     if (rc != 0)
         return rc;
+    j->closing = true;
     rc = segment_create(&j->disk, j->durable, &s, d);
     if (rc == 0) {
         rc = salts_create(&j->disk, j->durable, &salts, d);
@@ -254,6 +256,7 @@ static int next_segment(struct journal *j, struct diag *d)
     index_free(&j->index);
     j->open = s;
     j->salts = salts;
+    j->closing = false;
     return 0;
 }
 
@@ -304,7 +307,7 @@ int journal_append(struct journal *j, uint16_t type, uint16_t flags, int64_t tim
     uint64_t id_hash = journal_record_id(id);
     size_t size = journal_record_size(&r, id_hash);
     uint64_t used = j->open.bytes + j->pending.n;
-    if (j->index.count > 0 && used + size > j->segment_bytes)
+    if (j->closing || (j->index.count > 0 && used + size > j->segment_bytes))
         rc = next_segment(j, d);
     else if (j->pending.n + size > PENDING_MAX)
         rc = journal_sync(j, d);

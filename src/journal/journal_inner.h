@@ -37,6 +37,7 @@ struct journal {
     struct closed cache[JOURNAL_CLOSED_OPEN];
     uint64_t clock; /* of the cache */
 
+    bool closing; /* the next segment was begun: nothing more goes into the open one */
     struct segment open;
     struct index index; /* of the open segment, and of what is pending */
     struct salts salts; /* of the open segment */
