@@ -158,6 +158,7 @@ static int seal(struct mlog *m, struct record_message *r, int fd, struct diag *d
     return rc;
 }
 
+/* *seq is the record's as soon as the journal has it, also when what belongs to it then fails. */
 static int append(struct mlog *m, struct record_message *r, uint64_t *seq, struct diag *d)
 {
     uint64_t segment = journal_segment(m->journal);
@@ -241,7 +242,7 @@ static int may_begin(struct mlog *m, const struct record_message *r, struct diag
 static int take_record(struct mlog *m, struct ipc *line, const struct ipc_frame *f, struct diag *d)
 {
     struct record_message r;
-    uint64_t seq;
+    uint64_t seq = UINT64_MAX;
     int rc = record_message_get(f->body, &r, d);
     rc = rc != 0 ? rc : share_document(slots_of(m, line), &r, d);
     rc = rc != 0 ? rc : stamping_may_log(m->stamping, d);
@@ -258,13 +259,13 @@ static int take_record(struct mlog *m, struct ipc *line, const struct ipc_frame 
         return rc;
     rc = append(m, &r, &seq, d);
     if (rc != 0) {
+        line = NULL;      /* refused at once; a record that is there all the same gets its stamp */
         m->failed = true; /* try to get the journal going again at the end of this turn */
-        sync_soon(m);
-        return rc;
     }
-    m->waiting[m->n++] = (struct waiting){line, f->id, seq, r.signature_hash};
+    if (seq != UINT64_MAX)
+        m->waiting[m->n++] = (struct waiting){line, f->id, seq, r.signature_hash};
     sync_soon(m);
-    return 0;
+    return rc;
 }
 
 /* An unlinked file below the log's folder, for a worker that may open none. */
