@@ -450,3 +450,35 @@ TEST(after_a_failed_sync_appends_are_refused_until_one_succeeds)
     check(&w);
     world_free(&w);
 }
+
+/* The record that began the next segment in vain is given up, and one comes that would fit into the
+ * last: it must not go where nobody looks, since the next segment's file may be there. */
+TEST(after_a_segment_could_not_be_begun_a_smaller_record_does_not_go_into_the_last)
+{
+    static const uint8_t large[SEGMENT];
+    for (uint64_t step = 1; step < 40; step++) {
+        struct world w;
+        struct diag d;
+        uint64_t seq;
+        world_init(&w);
+        snprintf(w.what, sizeof w.what, "EIO at step %llu of a roll", (unsigned long long)step);
+        work_open(&w, false);
+        work_append(&w, 3, false);
+        simdisk_arm(w.disk, SIMDISK_EIO, step, 1);
+        if (journal_append(w.j, 9, 7, 9, SLICE_NONE, slice_of(large, sizeof large), &seq, &d) ==
+            0) {
+            world_free(&w);
+            CHECK(step > 10); /* every step of the roll had its turn */
+            return;
+        }
+        simdisk_arm(w.disk, SIMDISK_NONE, 0, 0);
+        work_append(&w, 40, false);
+        check(&w);
+        die(&w);
+        simdisk_restart(w.disk, SIMDISK_DROP_ALL, 0);
+        work_open(&w, false);
+        check(&w);
+        world_free(&w);
+    }
+    FAIL("the roll has no end");
+}

@@ -21,6 +21,7 @@ struct seen {
     uint64_t seq[LOG_MESSAGES]; /* of the message; UINT64_MAX: it is not there */
     size_t message[RECORDS];    /* the other way round; SIZE_MAX: no message */
     bool stamped[RECORDS];
+    uint64_t first; /* record; those before it are dropped */
 };
 
 /* Roots of the tree that somebody may have seen. */
@@ -81,8 +82,10 @@ static void work_stamp(struct world *w, enum agent_does does, bool power)
     if (w->stop)
         return;
     ask_to_stamp(w, does);
+    if (does == STAMPS_LATE)
+        send_messages(w, 5);
     wait_for_answers(w);
-    if (does != STAMPS) {
+    if (does == REFUSES || does == DIES) {
         w->refused = false;
         w->stop = power && simdisk_struck(w->disk);
     }
@@ -97,8 +100,7 @@ static void work_lose_worker(struct world *w, bool power)
     if (w->stop)
         return;
     send_messages(w, 6);
-    turn(w);
-    kill_worker(w, 1);
+    loop_defer(w->loop, cut_worker, w);
     turn(w);
     turn(w);
     work_wait(w, power);
@@ -142,7 +144,7 @@ static void work(struct world *w, bool power)
     if (!w->stop)
         work_begin(w, power); /* in order, with unstamped records */
     work_send(w, 12, power);
-    work_stamp(w, STAMPS, power);
+    work_stamp(w, STAMPS_LATE, power);
     work_send(w, 3, power);
     if (!w->stop)
         life_end(w);
@@ -159,15 +161,22 @@ static void die(struct world *w)
 
 static void check_message(struct world *w, struct seen *s, uint64_t seq)
 {
-    struct record_message r;
+    struct record_message r = {0};
     struct buf body;
     struct diag d = {0};
-    if (mlog_read_message(s->m, seq, s->a, &r, &d) != 0)
-        FAIL("%s: record %llu: %s", w->what, (unsigned long long)seq, d.text);
+    int rc = mlog_read_message(s->m, seq, s->a, &r, &d);
     const struct log_message *m = log_messages_find(&r);
     size_t i = m == NULL ? 0 : (size_t)(m - log_messages());
     if (m == NULL || w->sent[i] == NOT_SENT)
         FAIL("%s: record %llu was never sent", w->what, (unsigned long long)seq);
+    if (s->seq[i] != UINT64_MAX)
+        FAIL("%s: message %zu is there twice", w->what, i);
+    s->seq[i] = seq;
+    s->message[seq] = i;
+    if (rc == ERR_NOT_FOUND && s->first > 0 && w->sent[i] == SENT)
+        return; /* refused, or cut off, before its segment had what it shares */
+    if (rc != 0)
+        FAIL("%s: record %llu: %s", w->what, (unsigned long long)seq, d.text);
     const struct record_message *k = &m->record;
     if (!slice_eq(r.signature, k->signature) || !slice_eq(r.head, k->head) ||
         !slice_eq(r.result, k->result) || !slice_eq(r.chain, k->chain) ||
@@ -181,10 +190,6 @@ static void check_message(struct world *w, struct seen *s, uint64_t seq)
          !slice_eq(buf_view(&body), m->body)))
         FAIL("%s: the body of record %llu is another", w->what, (unsigned long long)seq);
     buf_free(&body);
-    if (s->seq[i] != UINT64_MAX)
-        FAIL("%s: message %zu is there twice", w->what, i);
-    s->seq[i] = seq;
-    s->message[seq] = i;
 }
 
 static void check_stamp(struct world *w, struct seen *s, const struct journal_record *r)
@@ -198,6 +203,8 @@ static void check_stamp(struct world *w, struct seen *s, const struct journal_re
     for (size_t i = 0; i < st.n; i++) {
         uint64_t seq = st.entry[i].seq;
         size_t k = seq < r->seq ? s->message[seq] : SIZE_MAX;
+        if (seq < s->first)
+            continue;
         if (k == SIZE_MAX ||
             !digest_eq(&st.entry[i].hash, &log_messages()[k].record.signature_hash))
             FAIL("%s: stamp %llu is over what is not there", w->what, (unsigned long long)r->seq);
@@ -236,7 +243,7 @@ static void check_promises(struct world *w, struct seen *s)
         uint64_t seq;
         int64_t time_ms;
         size_t which;
-        if (w->sent[i] != ACKED)
+        if (w->sent[i] != ACKED || w->dropped[i])
             continue;
         if (s->seq[i] == UINT64_MAX)
             FAIL("%s: message %zu was acknowledged and is lost", w->what, i);
@@ -282,7 +289,8 @@ static void look(struct world *w, struct seen *s)
     struct journal *j = mlog_read_journal(s->m);
     if (journal_durable(j) > RECORDS)
         FAIL("the course is too long");
-    for (uint64_t seq = journal_first(j); seq < journal_durable(j); seq++)
+    s->first = journal_first(j);
+    for (uint64_t seq = s->first; seq < journal_durable(j); seq++)
         check_record(w, s, seq);
     check_promises(w, s);
     check_tree(w, j);
@@ -320,6 +328,25 @@ static void check(struct world *w)
     forget(&s);
 }
 
+/* Old segments go, as when they are archived; what is left needs nothing of them. */
+static void check_dropping(struct world *w)
+{
+    struct journal *j;
+    struct seen s;
+    struct diag d = {0};
+    look(w, &s);
+    life_end(w);
+    if (journal_open(LOG_DIR, log_disk(w), &j, &d) != 0 ||
+        journal_drop_before(j, journal_durable(j) * 2 / 3, &d) != 0)
+        FAIL("%s: old segments are not dropped: %s: %s", w->what, d.where, d.text);
+    for (size_t i = 0; i < LOG_MESSAGES; i++)
+        w->dropped[i] = s.seq[i] < journal_first(j);
+    journal_close(j);
+    forget(&s);
+    work_begin(w, false);
+    check(w);
+}
+
 /* The log as it is after a restart, and that it goes on from there. */
 static void check_and_go_on(struct world *w, bool power)
 {
@@ -337,7 +364,7 @@ static void check_and_go_on(struct world *w, bool power)
     die(w);
     simdisk_restart(w->disk, SIMDISK_DROP_ALL, 0);
     work_begin(w, false);
-    check(w);
+    check_dropping(w);
 }
 
 /* Large bodies travel in real files, below the log's folder. */

@@ -1,7 +1,7 @@
 /*
  * A log with two workers and an agent around it, on a disk in memory: the real log (gateway/mlog.h)
- * on its loop, the workers' real questions (gateway/ask.h), an agent that stamps at once, refuses
- * or dies, all over socketpairs as in a gateway; and what they were promised.
+ * on its loop, the workers' real questions (gateway/ask.h), an agent that stamps, refuses or
+ * dies, all over socketpairs as in a gateway; and what they were promised.
  */
 #ifndef SILD_TESTS_FAULT_LOG_WORLD_H
 #define SILD_TESTS_FAULT_LOG_WORLD_H
@@ -28,7 +28,7 @@
 #define WATCH_MS 60000 /* nothing waits for so long */
 
 enum sent { NOT_SENT, SENT, ACKED };
-enum agent_does { STAMPS, REFUSES, DIES };
+enum agent_does { STAMPS, STAMPS_LATE, REFUSES, DIES };
 
 struct world;
 
@@ -52,11 +52,14 @@ struct world {
     /* what was sent and promised */
     struct sending sending[LOG_MESSAGES];
     enum sent sent[LOG_MESSAGES];
-    bool stamped[LOG_MESSAGES];
-    size_t next;           /* message */
-    int open[WORKERS + 1]; /* questions to the log; the last: to stamp */
-    bool refused;          /* one of them was */
+    bool stamped[LOG_MESSAGES], due[LOG_MESSAGES]; /* due: when the stamp that is asked comes */
+    bool dropped[LOG_MESSAGES];                    /* with its segment */
+    size_t next;                                   /* message */
+    int open[WORKERS + 1];                         /* questions to the log; the last: to stamp */
+    bool refused;                                  /* one of them was */
     enum agent_does agent_does;
+    bool late; /* a stamp is due when all records are answered for */
+    uint64_t late_id;
     uint64_t tokens;         /* stamps that were made */
     unsigned asked[RECORDS]; /* how often a stamp was asked for a record */
     struct frames_stamp frame;
@@ -112,6 +115,23 @@ static void refuse_stamp(struct world *w, uint64_t id)
     buf_free(&b);
 }
 
+static bool records_wait(const struct world *w)
+{
+    for (int i = 0; i < WORKERS; i++)
+        if (w->open[i] > 0)
+            return true;
+    return false;
+}
+
+/* So that records come between those under the stamp and the stamp. */
+static void hold_stamp(struct world *w, uint64_t id)
+{
+    w->late = records_wait(w);
+    w->late_id = id;
+    if (!w->late)
+        give_stamp(w, id);
+}
+
 static void on_stamp_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
 {
     struct world *w = ctx;
@@ -126,6 +146,8 @@ static void on_stamp_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
             w->asked[w->frame.seq[i]]++;
     if (w->agent_does == STAMPS)
         give_stamp(w, f->id);
+    else if (w->agent_does == STAMPS_LATE)
+        hold_stamp(w, f->id);
     else if (w->agent_does == REFUSES)
         refuse_stamp(w, f->id);
     else
@@ -231,6 +253,7 @@ static int life_begin(struct world *w, struct diag *d)
 {
     life_end(w);
     memset(w->open, 0, sizeof w->open);
+    w->late = false;
     w->loop = loop_new();
     CHECK(w->loop != NULL);
     tally_set(FACTS_STAMP_LIMIT, 0);
@@ -248,21 +271,19 @@ static int life_begin(struct world *w, struct diag *d)
 
 static void no_more(struct world *w)
 {
-    for (int i = 0; i <= WORKERS; i++)
-        if (w->open[i] > 0)
-            return;
-    loop_stop(w->loop);
+    if (records_wait(w))
+        return;
+    if (w->late && w->agent != NULL)
+        give_stamp(w, w->late_id);
+    w->late = false;
+    if (w->open[WORKERS] == 0)
+        loop_stop(w->loop);
 }
 
 /* Until every question is answered. */
 static void wait_for_answers(struct world *w)
 {
-    for (;;) {
-        int n = 0;
-        for (int i = 0; i <= WORKERS; i++)
-            n += w->open[i];
-        if (n == 0)
-            return;
+    while (records_wait(w) || w->open[WORKERS] > 0) {
         loop_run(w->loop);
         if (w->bad)
             FAIL("%s: no answer, or one that is none", w->what);
@@ -330,11 +351,13 @@ static void send_messages(struct world *w, int n)
     }
 }
 
-static void kill_worker(struct world *w, int i)
+/* The second worker dies when what it asks is on the line, before the log reads it. */
+static void cut_worker(void *ctx)
 {
-    ask_free(w->worker[i]);
-    w->worker[i] = NULL;
-    w->open[i] = 0;
+    struct world *w = ctx;
+    ask_free(w->worker[1]);
+    w->worker[1] = NULL;
+    w->open[1] = 0;
 }
 
 static void on_stamped(void *ctx, uint64_t id, const struct diag *why)
@@ -344,7 +367,7 @@ static void on_stamped(void *ctx, uint64_t id, const struct diag *why)
     w->open[WORKERS]--;
     w->refused = w->refused || why != NULL;
     for (size_t i = 0; why == NULL && i < LOG_MESSAGES; i++)
-        w->stamped[i] = w->stamped[i] || w->sent[i] == ACKED;
+        w->stamped[i] = w->stamped[i] || w->due[i];
     no_more(w);
 }
 
@@ -352,6 +375,8 @@ static void ask_to_stamp(struct world *w, enum agent_does does)
 {
     w->agent_does = does;
     w->open[WORKERS]++;
+    for (size_t i = 0; i < LOG_MESSAGES; i++)
+        w->due[i] = w->sent[i] == ACKED;
     mlog_stamp(w->log, on_stamped, w, 0);
 }
 

@@ -46,6 +46,7 @@ struct simdisk {
     enum simdisk_fault fault;
     uint64_t step, at, times;
     bool struck;
+    bool dark; /* the power went before this call */
 };
 
 static void *must(void *p)
@@ -119,7 +120,7 @@ void simdisk_arm(struct simdisk *s, enum simdisk_fault fault, uint64_t step, uin
     s->at = step;
     s->times = times;
     s->step = 0;
-    s->struck = false;
+    s->struck = s->dark = false;
 }
 
 uint64_t simdisk_steps(const struct simdisk *s)
@@ -141,6 +142,7 @@ static enum simdisk_fault strike(struct simdisk *s, enum call call)
     if (s->fault == SIMDISK_NONE || s->step < s->at)
         return SIMDISK_NONE;
     if (s->fault == SIMDISK_POWER) {
+        s->dark = s->struck;
         s->struck = true;
         return SIMDISK_POWER;
     }
@@ -286,7 +288,7 @@ static ssize_t sim_pwrite(void *ctx, int fd, const void *p, size_t n, uint64_t o
 {
     struct simdisk *s = ctx;
     enum simdisk_fault f = strike(s, WRITE);
-    size_t part = f == SIMDISK_NONE ? n : f == SIMDISK_EIO ? 0 : n / 2;
+    size_t part = f == SIMDISK_NONE ? n : f == SIMDISK_EIO || s->dark ? 0 : n / 2;
     struct node *node = node_of(s, fd);
     if (part > 0) {
         struct change *c = new_change(node);

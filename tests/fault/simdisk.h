@@ -23,7 +23,7 @@ enum simdisk_cut {
 
 enum simdisk_fault {
     SIMDISK_NONE,
-    SIMDISK_POWER, /* this call and all after it fail */
+    SIMDISK_POWER, /* this call fails, a write half way; all after it do nothing and fail */
     SIMDISK_EIO,   /* the call fails; a sync that fails loses what was unsynced, silently */
     SIMDISK_FULL,  /* a write stores a part or nothing: no space */
     SIMDISK_SHORT, /* a write stores a part and says so; a read gives a part */
