@@ -1,6 +1,7 @@
-"""The table of tests/mutate: for each bad_… test a small change of the source that switches off just the check that it is about.
+"""The table of tests/mutate: for each bad_… test a small change of the source that switches off just the check that it is about; and
+changes that break what a log or journal promises for a power cut or a failing disk.
 
-A row: the test's file in tests/e2e, the tests that must fail, and the edits as (file, exact text, its replacement). Where two layers
+A row: the test's file in tests/e2e (or the program of tests/fault), the tests that must fail, and the edits as (file, exact text, its replacement). Where two layers
 refuse the same, both are switched off.
 """
 
@@ -46,6 +47,10 @@ MIXED = (MESSAGE, '|| !slice_ieq_str(type.base, "multipart/mixed"))', ')')
 TRUNCATED = ('src/net/http_call.c', 'if (c->state == SENT && c->reply.in_body && c->reply.head.body == HTTP_BODY_CLOSE) {', 'if (c->state == SENT && c->reply.in_body) {')
 UNWRITTEN = ('src/journal/journal.c', 'rc = segment_append(&j->open, buf_view(&j->pending), j->segment_bytes, d);', 'rc = segment_append(&j->open, buf_view(&j->pending), j->segment_bytes, d) == 0 ? 0 : 0;')
 CHECKSUM = ('src/journal/journal_record.c', 'if (get_u32(p + CRC_AT) != checksum(p, raw.n))', 'if (false)')
+MLOG, STAMPING = 'src/gateway/mlog.c', 'src/gateway/stamping.c'
+CLOSING = ('src/journal/journal.c', 'if (j->closing || (j->index.count', 'if ((j->index.count')
+CUTS = 'power_cut_at_each_step_that_drops_all_unsynced'
+FAILURES = 'input_output_error_at_each_step_then_power_cut disk_full_at_each_step_then_power_cut'
 
 ROWS = [
     # ---- requests
@@ -199,4 +204,14 @@ ROWS = [
     ('bad_storage', 'bad_log_truncated', ('src/journal/journal_refresh.c', '        rc = read_on(j, whole, d);\n', '        rc = read_on(j, whole, d);\n        if (rc == ERR_CORRUPT) {\n            rc = 0;\n            break;\n        }\n'),
      ('src/journal/journal_verify.c', 'if (h->size > j->durable) {', 'if (false) {')),
     ('bad_storage', 'bad_container_altered', (CHAIN, '    if (!digest_eq(&own, digest))\n', '    if (false)\n')),
+    # ---- power cuts and failing disks
+    ('fault-log-power', CUTS, (MLOG, 'int rc = m->n == 0 && !m->failed ? 0 : journal_sync(m->journal, &d);', 'int rc = 0;')),
+    ('fault-log-power', CUTS, (MLOG, '        if (rc != 0) {\n            refuse(m, w->line, w->id, &d);\n            continue;\n        }\n', '')),
+    ('fault-log-power', CUTS, (STAMPING, '    rc = rc != 0 ? rc : journal_sync(s->journal, &d);\n', '')),
+    ('fault-log-power', CUTS, (STAMPING, '*below = st.entry[st.n - 1].seq + 1;', '*below = seq + 1;')),
+    ('fault-log-power', CUTS, (MLOG, '        stamping_add(m->stamping, m->waiting[i].seq, &m->waiting[i].hash);', '        if (m->waiting[i].line != NULL)\n            stamping_add(m->stamping, m->waiting[i].seq, &m->waiting[i].hash);')),
+    ('fault-log-power', CUTS, ('src/gateway/blobs.c', 'if (k->segment == journal_segment(j))', 'if (k->segment != UINT64_MAX)')),
+    ('fault-log-power', FAILURES, (MLOG, '    if (seq != UINT64_MAX)\n        m->waiting', '    if (rc == 0)\n        m->waiting')),
+    ('fault-log-power', FAILURES, CLOSING),
+    ('fault-journal-power', 'after_a_segment_could_not_be_begun_a_smaller_record_does_not_go_into_the_last', CLOSING),
 ]

@@ -139,6 +139,7 @@ static void work(struct world *w, bool power)
     work_stamp(w, DIES, power);
     work_lose_worker(w, power);
     work_look(w, power);
+    work_send(w, 3, power);
     work_stamp(w, STAMPS, power);
     work_send(w, 7, power);
     if (!w->stop)

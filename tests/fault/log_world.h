@@ -188,7 +188,7 @@ static void pair(int fd[2])
 
 static void connect_worker(struct world *w, int i)
 {
-    char name[16];
+    char name[32];
     int fd[2];
     pair(fd);
     snprintf(name, sizeof name, "worker:%d", i);
