@@ -50,7 +50,7 @@ CHECKSUM = ('src/journal/journal_record.c', 'if (get_u32(p + CRC_AT) != checksum
 MLOG, STAMPING = 'src/gateway/mlog.c', 'src/gateway/stamping.c'
 CLOSING = ('src/journal/journal.c', 'if (j->closing || (j->index.count', 'if ((j->index.count')
 CUTS = 'power_cut_at_each_step_that_drops_all_unsynced'
-FAILURES = 'input_output_error_at_each_step_then_power_cut disk_full_at_each_step_then_power_cut'
+FAILURES = 'input_output_error_then_power_cut disk_full_then_power_cut'
 
 ROWS = [
     # ---- requests

@@ -413,39 +413,73 @@ static void cut_at(uint64_t step, enum simdisk_cut how, uint64_t seed)
     world_free(&w);
 }
 
-static void cut_at_each_step(enum simdisk_cut how)
+/* From the first step on, each or one of so many. */
+static void cut_at_steps(enum simdisk_cut how, uint64_t first, uint64_t each)
 {
     uint64_t n = steps_of_course();
     CHECK(n > 250);
-    for (uint64_t step = 1; step <= n; step++)
+    for (uint64_t step = first; step <= n; step += each)
         cut_at(step, how, step);
 }
 
 TEST(power_cut_at_each_step_that_drops_all_unsynced)
 {
-    cut_at_each_step(SIMDISK_DROP_ALL);
+    cut_at_steps(SIMDISK_DROP_ALL, 1, 1);
 }
 
 TEST(kill_at_each_step)
 {
-    cut_at_each_step(SIMDISK_KEEP_ALL);
+    cut_at_steps(SIMDISK_KEEP_ALL, 1, 1);
 }
 
-TEST(power_cut_at_each_step_that_keeps_parts_of_writes)
+TEST(power_cut_that_keeps_parts_of_writes)
 {
-    cut_at_each_step(SIMDISK_PREFIXES);
+    cut_at_steps(SIMDISK_PREFIXES, 1, 2);
 }
 
-TEST(power_cut_at_each_step_that_keeps_any_sectors)
+TEST(power_cut_that_keeps_any_sectors)
 {
-    cut_at_each_step(SIMDISK_SECTORS);
+    cut_at_steps(SIMDISK_SECTORS, 2, 2);
+}
+
+static uint64_t chance(uint64_t below)
+{
+    static uint64_t x = 1;
+    x = x * 6364136223846793005u + 1442695040888963407u;
+    return (x >> 33) % below;
+}
+
+TEST(cuts_during_recovery_after_cuts)
+{
+    uint64_t n = steps_of_course();
+    for (int round = 0; round < 60; round++) {
+        struct world w;
+        world_init(&w);
+        simdisk_arm(w.disk, SIMDISK_POWER, 1 + chance(n), 0);
+        work(&w, true);
+        for (int cut = 0; cut < 3; cut++) {
+            die(&w);
+            simdisk_restart(w.disk, (enum simdisk_cut)chance(SIMDISK_CUT_COUNT), chance(1 << 30));
+            snprintf(w.what, sizeof w.what, "round %d, cut %d", round, cut);
+            w.stop = w.refused = false;
+            simdisk_arm(w.disk, SIMDISK_POWER, 1 + chance(90), 0);
+            work_begin(&w, true);
+            work_send(&w, 4, true);
+            work_stamp(&w, STAMPS, true);
+        }
+        die(&w);
+        simdisk_restart(w.disk, (enum simdisk_cut)chance(SIMDISK_CUT_COUNT), chance(1 << 30));
+        check_and_go_on(&w, true);
+        world_free(&w);
+    }
 }
 
 /* The disk fails at one step (or a few) and is well again; then the power goes. */
-static void fail_at_each_step(enum simdisk_fault fault, uint64_t times, const char *name)
+static void fail_at_steps(enum simdisk_fault fault, uint64_t times, const char *name)
 {
-    uint64_t n = steps_of_course(), struck = 0;
-    for (uint64_t step = 1; step <= n; step++) {
+    uint64_t n = steps_of_course(), struck = 0, tried = 0;
+    for (uint64_t step = 1; step <= n; step += 2) {
+        tried++;
         struct world w;
         world_init(&w);
         snprintf(w.what, sizeof w.what, "%s at step %llu, %llu times", name,
@@ -458,15 +492,15 @@ static void fail_at_each_step(enum simdisk_fault fault, uint64_t times, const ch
         check_and_go_on(&w, false);
         world_free(&w);
     }
-    CHECK(struck > n / 2);
+    CHECK(struck > tried / 2);
 }
 
-TEST(input_output_error_at_each_step_then_power_cut)
+TEST(input_output_error_then_power_cut)
 {
-    fail_at_each_step(SIMDISK_EIO, 1, "EIO");
+    fail_at_steps(SIMDISK_EIO, 1, "EIO");
 }
 
-TEST(disk_full_at_each_step_then_power_cut)
+TEST(disk_full_then_power_cut)
 {
-    fail_at_each_step(SIMDISK_FULL, 4, "ENOSPC");
+    fail_at_steps(SIMDISK_FULL, 4, "ENOSPC");
 }
