@@ -169,7 +169,7 @@ static int snapshot_of_world(void)
     int fd = -1;
     buf_init(&text, 4096);
     buf_str(&text, "[gateway]\nserver = " LOG_SERVER "\n[log]\n"
-                   "time_stamping = http://tsa.example.zz/\nowner_key = base64:");
+                   "time_stamping = http://tsa.example.zz/\nmin_free = 0\nowner_key = base64:");
     base64_append(&text, log_messages_owner_der());
     buf_byte(&text, '\n');
     const struct snapshot_part part = {SNAPSHOT_SERVERCONF, 0, buf_view(&text)};
