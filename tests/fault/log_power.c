@@ -369,14 +369,22 @@ static void check_and_go_on(struct world *w, bool power)
 }
 
 /* Large bodies travel in real files, below the log's folder. */
+static char folder[] = "/tmp/sild-log-power-XXXXXX";
+
+static void leave_folder(void)
+{
+    if (rmdir(LOG_DIR) != 0 || rmdir(folder) != 0)
+        perror(folder);
+}
+
 static void enter_folder(void)
 {
     static bool done;
-    char dir[] = "/tmp/sild-log-power-XXXXXX";
     if (done)
         return;
-    CHECK(mkdtemp(dir) != NULL && chdir(dir) == 0 && mkdir(LOG_DIR, 0700) == 0);
+    CHECK(mkdtemp(folder) != NULL && chdir(folder) == 0 && mkdir(LOG_DIR, 0700) == 0);
     done = true;
+    atexit(leave_folder);
 }
 
 static uint64_t steps_of_course(void)
