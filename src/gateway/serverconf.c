@@ -43,7 +43,7 @@ const struct conf_rule serverconf_rules[] = {
     S("log", "time_stamping", CONF_TEXT, true, NULL,
       "URL of a time-stamping authority, tried in order"),
     S("log", "stamp_interval", CONF_DURATION, false, "0s",
-      "time between stamps; 0s: as the global configuration says"),
+      "time between stamps, less when 4096 records wait; 0s: as the global configuration says"),
     S("log", "stamp_failure", CONF_DURATION, false, "4h",
       "stop exchanging when stamping has failed for this long; 0s: never"),
     S("log", "min_free", CONF_SIZE, false, "64M",
