@@ -1,6 +1,7 @@
 /*
  * The body of one message on its way: digested as it comes, held in memory up to 64 KiB and beyond
- * that in an unlinked file that the log process opens, so that memory stays constant.
+ * that in an unlinked file that the log process opens, so that memory stays constant. When many
+ * bodies come at once, each is held in memory only up to 8 KiB.
  */
 #ifndef SILD_GATEWAY_BODY_H
 #define SILD_GATEWAY_BODY_H
@@ -9,12 +10,16 @@
 #include "crypto/digest.h"
 #include "gateway/ask.h"
 
-#define BODY_MEMORY (64u << 10)
+#define BODY_MEMORY (64u << 10)      /* what a body may hold before it is large, */
+#define BODY_MEMORY_LEAST (8u << 10) /* and while all together hold more than */
+#define BODY_MEMORY_ALL (4u << 20)
 
 struct body {
     struct ask *ask;
     struct digest_ctx *digester;
     struct buf mem;              /* everything, or what is not yet in the file */
+    size_t counted;              /* of mem, in the sum of all bodies */
+    bool large;                  /* it outgrew memory: to the file with it, or on its way */
     int fd;                      /* -1: all in memory */
     uint64_t size;               /* bytes seen */
     uint64_t spooled;            /* bytes in the file */

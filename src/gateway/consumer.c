@@ -396,7 +396,7 @@ static void advance(struct consumer *c)
     if (c->call_over || c->replying)
         return;
     if (!c->body_done) {
-        if (c->connected && !c->sending && c->body.mem.n > BODY_MEMORY)
+        if (c->connected && !c->sending && c->body.large)
             rc = begin_stream(c, &d);
     } else if (!c->signing) {
         rc = ask_for_signature(c, &d);
@@ -499,7 +499,6 @@ static void on_body(void *ctx, struct http_exchange *x, struct slice piece)
     struct diag d = {0};
     if (c == NULL || c->call_over || c->replying)
         return;
-    bool small = c->body.mem.n + piece.n <= BODY_MEMORY;
     if (body_take(&c->body, piece, &d) != 0) {
         consumer_fail(c, &d);
         return;
@@ -510,7 +509,7 @@ static void on_body(void *ctx, struct http_exchange *x, struct slice piece)
             http_exchange_pause(x);
         return;
     }
-    if (small)
+    if (!c->body.large)
         return;
     http_exchange_pause(x);
     advance(c);

@@ -220,7 +220,7 @@ static void on_body(void *ctx, struct http_call *call, struct slice piece)
         http_write(p->x, piece);
         if (http_queued(p->x) > CONN_QUEUE_MARK)
             http_call_pause(call);
-    } else if (rc == 0 && !keep && p->resp_body.mem.n > BODY_MEMORY) {
+    } else if (rc == 0 && !keep && p->resp_body.large) {
         begin_stream(p);
     }
     if (rc != 0)

@@ -1,6 +1,7 @@
 #include "net/conn_int.h"
 
 #include "base/err.h"
+#include "base/spare.h"
 #include "base/tally.h"
 
 #include <errno.h>
@@ -191,6 +192,7 @@ void conn_write(struct conn *c, struct slice data)
         if (c->state == CONN_DEAD || c->write_dead)
             return;
     }
+    spare_lend(loop_spare(c->loop), &c->queue);
     buf_slice(&c->queue, data);
     if (c->queue.failed) {
         struct diag d;
@@ -263,6 +265,7 @@ static struct conn *conn_new(struct loop *l, struct tls *tls, int64_t timeout_ms
         return NULL;
     c->loop = l;
     c->fd = -1;
+    c->read_max = CONN_READ_MIN;
     c->ev = ev;
     c->ctx = ctx;
     c->tls = tls != NULL ? tls_hold(tls) : NULL;
@@ -413,6 +416,7 @@ static void turn(void *ctx)
 void conn_pause(struct conn *c)
 {
     c->paused = true;
+    c->read_max = CONN_READ_MIN;
     want(c);
 }
 

@@ -13,8 +13,8 @@
 #include "net/net.h"
 #include "net/tls.h"
 
-#define CONN_QUEUE_MARK (256u << 10) /* callers pause their source above this */
-#define CONN_QUEUE_MAX (64u << 20)  /* a caller who does not is cut off here */
+#define CONN_QUEUE_MARK (128u << 10) /* callers pause their source above this */
+#define CONN_QUEUE_MAX (64u << 20)   /* a caller who does not is cut off here */
 
 struct conn;
 

@@ -7,7 +7,8 @@
 #include "net/conn.h"
 #include "net/tls_stream.h"
 
-#define CONN_READ_MAX (64u << 10) /* bytes of one read */
+#define CONN_READ_MAX (64u << 10) /* bytes of one read: at most, */
+#define CONN_READ_MIN (16u << 10) /* and after a pause or a small one */
 
 enum conn_state {
     CONN_CONNECTING,
@@ -34,6 +35,7 @@ struct conn {
     struct buf queue;        /* plain bytes to be sent, from queue_at on */
     size_t queue_at, out_at; /* out_at: sent part of the stream's records */
     struct buf stash;        /* TLS: records received before a pause */
+    size_t read_max;         /* of the next read; grows with what comes */
 
     bool accepted, paused, eof, write_dead, over_mark, want_write, turn_queued, end_said, told;
     struct loop_timer *timer;

@@ -1,30 +1,28 @@
 #include "net/conn_int.h"
 
 #include "base/err.h"
+#include "base/spare.h"
 #include "base/tally.h"
 
 #include <errno.h>
 
 #define ENCRYPT_MAX (64u << 10) /* plain bytes made into records before they are sent */
 #define DROPPED_MAX (32u << 20) /* bytes that a peer may send after our end */
-#define KEEP_CAP (32u << 10)    /* an empty queue larger than this gives its memory back */
+#define MOVE_MIN (32u << 10)    /* so much at a queue's front is worth moving the rest for */
 
 /* --- sending --- */
 
-static void trim(struct buf *b, size_t *at)
+static void trim(struct conn *c, struct buf *b, size_t *at)
 {
     if (*at < b->n) {
-        if (*at > b->n / 2 && *at > KEEP_CAP) {
+        if (*at > b->n / 2 && *at > MOVE_MIN) {
             buf_drop(b, *at);
             *at = 0;
         }
         return;
     }
     *at = 0;
-    if (b->cap > KEEP_CAP)
-        buf_free(b);
-    else
-        buf_reset(b);
+    spare_take(loop_spare(c->loop), b);
 }
 
 /* The peer takes no more. What it has sent already may still be an answer: go on reading. */
@@ -73,7 +71,7 @@ bool conn_io_send_records(struct conn *c)
             return false;
     }
     bool all = c->out_at >= out->n;
-    trim(out, &c->out_at);
+    trim(c, out, &c->out_at);
     return all;
 }
 
@@ -86,6 +84,7 @@ size_t conn_io_push(struct conn *c, struct slice data)
     while (conn_io_send_records(c) && done < data.n) {
         struct diag d;
         struct slice piece = slice_sub(data, done, ENCRYPT_MAX);
+        spare_lend(loop_spare(c->loop), tls_stream_out(c->stream));
         if (tls_stream_write(c->stream, piece, &d) != 0) {
             conn_die(c, &d);
             return done;
@@ -101,7 +100,7 @@ void conn_io_flush(struct conn *c)
         return;
     c->queue_at += conn_io_push(c, slice_from(buf_view(&c->queue), c->queue_at));
     if (c->state != CONN_DEAD && !c->write_dead)
-        trim(&c->queue, &c->queue_at);
+        trim(c, &c->queue, &c->queue_at);
 }
 
 void conn_io_tell_drain(struct conn *c)
@@ -167,8 +166,10 @@ static void decipher(struct conn *c, struct slice records)
 static void keep_left(struct conn *c)
 {
     struct slice left = tls_stream_left(c->stream);
-    if (c->state == CONN_OPEN && !c->eof && left.n > 0)
+    if (c->state == CONN_OPEN && !c->eof && left.n > 0) {
+        spare_lend(loop_spare(c->loop), &c->stash);
         buf_slice(&c->stash, left);
+    }
     tls_stream_feed(c->stream, SLICE_NONE);
 }
 
@@ -178,7 +179,7 @@ void conn_io_read_stash(struct conn *c)
     buf_init(&c->stash, CONN_READ_MAX);
     decipher(c, buf_view(&mine));
     keep_left(c);
-    buf_free(&mine);
+    spare_take(loop_spare(c->loop), &mine);
 }
 
 static void ended(struct conn *c)
@@ -198,7 +199,8 @@ static void ended(struct conn *c)
 void conn_io_receive(struct conn *c)
 {
     uint8_t *in = loop_scratch(c->loop, 0);
-    ssize_t n = recv(c->fd, in, CONN_READ_MAX, MSG_DONTWAIT);
+    size_t max = c->read_max;
+    ssize_t n = recv(c->fd, in, max, MSG_DONTWAIT);
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR)
             conn_die_errno(c, "the connection broke with", errno);
@@ -209,6 +211,8 @@ void conn_io_receive(struct conn *c)
         return;
     }
     tally_add(TALLY_BYTES_IN, (uint64_t)n);
+    /* A short read says that little comes: whoever pauses in the next one is left with little. */
+    c->read_max = (size_t)n < max ? CONN_READ_MIN : max < CONN_READ_MAX ? 2 * max : CONN_READ_MAX;
     c->active_at = loop_mono_ms(c->loop);
     if (c->state >= CONN_CLOSING && (c->dropped += (uint64_t)n) > DROPPED_MAX) {
         conn_die(c, &(struct diag){0}); /* it does not listen, it floods */

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "base/spare.h"
 #include "net/http_client_int.h"
 #include "wire/http_reply.h"
 
@@ -122,6 +123,7 @@ static void recycle(struct http_call *c)
     struct http_client *client = c->client;
     tls_free(c->tls);
     c->tls = NULL;
+    spare_take(loop_spare(client->loop), &c->rest);
     if (client->freed || client->n_spare == SPARE_MAX) {
         memory_free(c);
     } else {
@@ -306,7 +308,6 @@ struct http_call *http_call_start(struct http_client *client, const struct http_
     c->state = START;
     c->link = NULL;
     c->repeated = c->reused = c->got_byte = c->ended = c->ended_early = c->paused = false;
-    buf_reset(&c->rest);
     take_target(c, t);
     take_head(c, head);
     c->next = client->calls;
@@ -383,6 +384,7 @@ static void process(struct http_call *c, struct slice data)
     }
     if (c->state != SENT || data.n == 0)
         return;
+    spare_lend(loop_spare(c->client->loop), &c->rest);
     buf_slice(&c->rest, data);
     conn_pause(c->link->conn);
     if (c->rest.failed) {
@@ -501,7 +503,7 @@ static void call_turn(void *ctx)
         struct buf mine = c->rest;
         buf_init(&c->rest, REST_MAX);
         process(c, buf_view(&mine));
-        buf_free(&mine);
+        spare_take(loop_spare(c->client->loop), &mine);
     } else if (c->state == SENT && !c->paused && c->reply.in_body && http_reply_over(&c->reply)) {
         process(c, SLICE_NONE); /* it was paused at the very end */
     }

@@ -1,6 +1,7 @@
 #include "net/http_server.h"
 
 #include "base/err.h"
+#include "base/spare.h"
 #include "base/tally.h"
 #include "net/http_link.h"
 
@@ -289,6 +290,7 @@ static void keep_rest(struct http_link *k, struct slice left)
 {
     if (left.n == 0 || k->conn == NULL)
         return;
+    spare_lend(loop_spare(k->server->loop), &k->rest);
     buf_slice(&k->rest, left);
     conn_pause(k->conn);
     if (k->rest.failed)
@@ -308,11 +310,12 @@ static void read_on(struct http_link *k)
 {
     bool held = k->x != NULL && (k->x->paused || k->x->phase == HTTP_PHASE_WHOLE);
     if (k->rest.n > 0 && !held) {
+        struct spare *spare = loop_spare(k->server->loop); /* k->server may go meanwhile */
         struct buf mine = k->rest;
         buf_init(&k->rest, REST_MAX);
         size_t used = process(k, buf_view(&mine));
         keep_rest(k, slice_from(buf_view(&mine), used));
-        buf_free(&mine);
+        spare_take(spare, &mine);
     }
     if (k->conn != NULL && k->rest.n == 0 && (k->x == NULL || !k->x->paused))
         conn_resume(k->conn);

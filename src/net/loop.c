@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include "base/err.h"
+#include "base/spare.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -25,9 +26,10 @@ struct loop {
     bool stopped;
     struct deferred *now, *next;
     size_t next_n, next_cap, now_cap;
-    size_t served;            /* descriptors since deferred calls were made */
-    struct loop_timer *spare; /* stopped timers, ready for use */
-    size_t spare_n;
+    size_t served;             /* descriptors since deferred calls were made */
+    struct loop_timer *timers; /* stopped ones, ready for use */
+    size_t timers_n;
+    struct spare spare;
     struct loop_owned *owned;
     uint8_t *scratch[2];
 };
@@ -135,6 +137,7 @@ void loop_free(struct loop *l)
     free(l->next);
     free(l->scratch[0]);
     free(l->scratch[1]);
+    spare_free(&l->spare);
     free(l);
 }
 
@@ -169,13 +172,13 @@ int64_t loop_wall_ms(struct loop *l)
 static void timer_spare(struct loop_timer *t)
 {
     struct loop *l = t->loop;
-    if (l->spare_n == SPARE_TIMERS_MAX) {
+    if (l->timers_n == SPARE_TIMERS_MAX) {
         uv_close((uv_handle_t *)&t->uv, free_handle);
         return;
     }
-    t->next = l->spare;
-    l->spare = t;
-    l->spare_n++;
+    t->next = l->timers;
+    l->timers = t;
+    l->timers_n++;
 }
 
 static void timer_fired(uv_timer_t *uv)
@@ -189,10 +192,10 @@ static void timer_fired(uv_timer_t *uv)
 
 struct loop_timer *loop_timer_start(struct loop *l, int64_t ms, loop_cb cb, void *ctx)
 {
-    struct loop_timer *t = l->spare;
+    struct loop_timer *t = l->timers;
     if (t != NULL) {
-        l->spare = t->next;
-        l->spare_n--;
+        l->timers = t->next;
+        l->timers_n--;
     } else {
         t = calloc(1, sizeof *t);
         if (t == NULL)
@@ -327,4 +330,9 @@ void loop_disown(struct loop_owned *o)
 uint8_t *loop_scratch(struct loop *l, int half)
 {
     return l->scratch[half];
+}
+
+struct spare *loop_spare(struct loop *l)
+{
+    return &l->spare;
 }

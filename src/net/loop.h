@@ -60,5 +60,7 @@ void loop_disown(struct loop_owned *o);
  * callback that filled it returns. Two halves of LOOP_SCRATCH bytes. */
 #define LOOP_SCRATCH (128u << 10)
 uint8_t *loop_scratch(struct loop *l, int half);
+/* Memory for the buffers of all that hangs on the loop. */
+struct spare *loop_spare(struct loop *l);
 
 #endif

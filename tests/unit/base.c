@@ -1,6 +1,7 @@
 #include "base/arena.h"
 #include "base/base64.h"
 #include "base/crc32c.h"
+#include "base/spare.h"
 #include "base/timeval.h"
 #include "test.h"
 
@@ -68,4 +69,49 @@ TEST(an_arena_prints_up_to_its_cap)
     arena_reset(a);
     CHECK_STR(arena_printf(a, "%s", "012345678"), "012345678");
     arena_free(a);
+}
+
+TEST(buffers_borrow_the_memory_of_empty_ones)
+{
+    struct spare s = {.n = 0};
+    struct buf a, b, narrow;
+    buf_init(&a, 1u << 20);
+    buf_init(&b, 1u << 20);
+    buf_init(&narrow, 100);
+    spare_lend(&s, &a); /* there is none yet */
+    CHECK(a.p == NULL);
+    buf_str(&a, "one");
+    const uint8_t *memory = a.p;
+    spare_take(&s, &a);
+    CHECK(a.p == NULL && a.n == 0 && a.cap == 0 && a.max == 1u << 20);
+    spare_lend(&s, &narrow); /* it may never be that large */
+    CHECK(narrow.p == NULL);
+    spare_lend(&s, &b);
+    CHECK(b.p == memory && b.n == 0);
+    spare_lend(&s, &a);
+    CHECK(a.p == NULL);
+    buf_str(&b, "two");
+    spare_lend(&s, &b); /* it has memory */
+    CHECK_STR(buf_cstr(&b), "two");
+    buf_free(&b);
+    spare_free(&s);
+}
+
+TEST(only_a_few_blocks_are_kept_and_no_large_ones)
+{
+    struct spare s = {.n = 0};
+    struct buf b[SPARE_BLOCKS + 1];
+    for (size_t i = 0; i <= SPARE_BLOCKS; i++) {
+        buf_init(&b[i], 1u << 20);
+        buf_byte(&b[i], 1);
+    }
+    CHECK(buf_room(&b[0], SPARE_BLOCK_MAX + 1) != NULL);
+    for (size_t i = 0; i <= SPARE_BLOCKS; i++)
+        spare_take(&s, &b[i]);
+    CHECK_INT(s.n, SPARE_BLOCKS);
+    buf_byte(&b[0], 1);
+    spare_take(&s, &b[0]); /* one too many */
+    CHECK_INT(s.n, SPARE_BLOCKS);
+    spare_free(&s);
+    CHECK_INT(s.n, 0);
 }

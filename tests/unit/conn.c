@@ -193,7 +193,8 @@ TEST(an_end_that_does_not_read_holds_the_sender_back)
         rest(200);
         CHECK_INT(server.total, before);
         CHECK(client.left > 0);
-        CHECK(client.queue_peak < 2 * CONN_QUEUE_MARK);
+        /* what was below the mark, and the one piece that passed it, in its records */
+        CHECK(client.queue_peak < CONN_QUEUE_MARK + sizeof pattern + 128);
         server.stop_at = 100u << 20;
         conn_resume(server.c);
         run(20000);

@@ -357,7 +357,8 @@ TEST(bodies_of_64_mib_both_ways_at_once_at_constant_memory)
         long grown = kit_peak_kib() - before;
         printf("# memory grew by %ld KiB\n", grown);
         CHECK(KIT_ASAN || grown < 8 * 1024);
-        CHECK(k.queue_peak < 2 * CONN_QUEUE_MARK);
+        /* what was below the mark, and the one piece that passed it, with its chunk's lines */
+        CHECK(k.queue_peak < CONN_QUEUE_MARK + sizeof zeros + 32);
         finish();
     }
 }
