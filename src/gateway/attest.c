@@ -142,8 +142,6 @@ uint64_t attest_log(struct ask *ask, const struct snapshot *s, const struct atte
         diag_set(d, ERR_LOGGING_FAILED, "Message size exceeds maximum loggable size");
         return 0;
     }
-    if (keep && body_settle(r->body, d) != 0)
-        return 0;
     buf_init(&party, ID_MAX);
     id_client_short(&party, r->party);
     m.party = buf_view(&party);

@@ -3,11 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define MEMORY_HARD (4u << 20) /* what may gather while the file is being asked for */
-#define GATHER (8u << 10)      /* small pieces that go to the file together */
+#define GATHER (64u << 10)     /* what is written to a file at once */
 
 static size_t held_by_all; /* bytes that the bodies of this process hold in memory */
 
@@ -23,6 +22,61 @@ static void drop_memory(struct body *b)
     buf_free(&b->mem);
     count_memory(b);
 }
+
+static int write_file(struct body *b, struct slice bytes, struct diag *d)
+{
+    while (bytes.n > 0) {
+        ssize_t n = pwrite(b->fd, bytes.p, bytes.n, (off_t)b->spooled);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return diag_set(d, n < 0 ? err_from_errno(errno) : ERR_IO,
+                            "a large body cannot be written to its file: %s",
+                            n < 0 ? strerror(errno) : "nothing was taken");
+        bytes = slice_from(bytes, (size_t)n);
+        b->spooled += (uint64_t)n;
+    }
+    return 0;
+}
+
+/* --- on the way to the files: one body's bytes at a time --- */
+
+static struct {
+    struct body *of; /* NULL: nobody's */
+    size_t n;
+    uint8_t bytes[GATHER];
+} gathered;
+
+/* If it fails, the body they are of has failed. */
+static void write_gathered(void)
+{
+    if (gathered.of != NULL)
+        (void)write_file(gathered.of, slice_of(gathered.bytes, gathered.n), &gathered.of->failed);
+    gathered.of = NULL;
+    gathered.n = 0;
+}
+
+static void gather(struct body *b, struct slice piece)
+{
+    while (piece.n > 0 && b->failed.code == 0) {
+        if (gathered.of != b || gathered.n == GATHER)
+            write_gathered();
+        gathered.of = b;
+        struct slice fits = slice_sub(piece, 0, GATHER - gathered.n);
+        memcpy(gathered.bytes + gathered.n, fits.p, fits.n);
+        gathered.n += fits.n;
+        piece = slice_from(piece, fits.n);
+    }
+}
+
+static int tell_failed(const struct body *b, struct diag *d)
+{
+    if (b->failed.code != 0 && d != NULL)
+        *d = b->failed;
+    return b->failed.code;
+}
+
+/* --- life --- */
 
 void body_init(struct body *b, struct ask *ask, void (*on_spool)(void *), void *ctx)
 {
@@ -42,32 +96,16 @@ void body_free(struct body *b)
     digest_ctx_free(b->digester);
     b->digester = NULL;
     drop_memory(b);
+    if (gathered.of == b) {
+        gathered.of = NULL;
+        gathered.n = 0;
+    }
     if (b->fd >= 0)
         close(b->fd);
     b->fd = -1;
 }
 
-/* Moves what is in memory, and the piece behind it, to the end of the file. */
-static int spill(struct body *b, struct slice piece, struct diag *d)
-{
-    struct slice first = buf_view(&b->mem);
-    while (first.n + piece.n > 0) {
-        struct iovec iov[2] = {{(void *)(uintptr_t)first.p, first.n},
-                               {(void *)(uintptr_t)piece.p, piece.n}};
-        ssize_t n = pwritev(b->fd, iov, 2, (off_t)b->spooled);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return diag_set(d, err_from_errno(errno),
-                            "a large body cannot be written to its file: %s", strerror(errno));
-        size_t of_first = (size_t)n < first.n ? (size_t)n : first.n;
-        first = slice_from(first, of_first);
-        piece = slice_from(piece, (size_t)n - of_first);
-        b->spooled += (uint64_t)n;
-    }
-    drop_memory(b);
-    return 0;
-}
+/* --- adding --- */
 
 static void on_file(void *ctx, int fd, const struct diag *why)
 {
@@ -76,8 +114,8 @@ static void on_file(void *ctx, int fd, const struct diag *why)
     b->fd = fd;
     if (why != NULL)
         b->failed = *why;
-    else if (spill(b, SLICE_NONE, &b->failed) != 0 && b->failed.code == 0)
-        b->failed.code = ERR_IO;
+    else if (write_file(b, buf_view(&b->mem), &b->failed) == 0)
+        drop_memory(b);
     b->on_spool(b->ctx);
 }
 
@@ -92,12 +130,14 @@ static void keep(struct body *b, struct slice piece)
 
 static int hold(struct body *b, struct slice piece, struct diag *d)
 {
-    if (b->fd >= 0 && b->mem.n + piece.n > GATHER)
-        return spill(b, piece, d);
+    if (b->fd >= 0) {
+        gather(b, piece);
+        return tell_failed(b, d);
+    }
     keep(b, piece);
     if (b->mem.failed)
         return diag_set(d, ERR_TOO_LARGE, "a body came faster than its file could be opened");
-    if (!b->large || b->fd >= 0)
+    if (!b->large)
         return 0;
     if (b->asking == 0) {
         b->asking = ask_spool(b->ask, on_file, b, d);
@@ -109,11 +149,8 @@ static int hold(struct body *b, struct slice piece, struct diag *d)
 
 static int count(struct body *b, struct slice piece, struct diag *d)
 {
-    if (b->failed.code != 0) {
-        if (d != NULL)
-            *d = b->failed;
-        return b->failed.code;
-    }
+    if (b->failed.code != 0)
+        return tell_failed(b, d);
     b->present = true;
     if (piece.n == 0)
         return 0;
@@ -144,17 +181,15 @@ int body_take(struct body *b, struct slice piece, struct diag *d)
                          : 0;
 }
 
-void body_finish(struct body *b)
+int body_finish(struct body *b, struct diag *d)
 {
+    if (gathered.of == b)
+        write_gathered();
     if (b->digester != NULL)
         digest_end(b->digester, &b->digest);
     else
         digest_of(DIGEST_SHA512, SLICE_NONE, &b->digest);
-}
-
-int body_settle(struct body *b, struct diag *d)
-{
-    return b->fd < 0 ? 0 : spill(b, SLICE_NONE, d);
+    return tell_failed(b, d);
 }
 
 void body_stream(struct body *b)

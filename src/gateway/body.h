@@ -17,7 +17,7 @@
 struct body {
     struct ask *ask;
     struct digest_ctx *digester;
-    struct buf mem;              /* everything, or what is not yet in the file */
+    struct buf mem;              /* everything, as long as there is no file */
     size_t counted;              /* of mem, in the sum of all bodies */
     bool large;                  /* it outgrew memory: to the file with it, or on its way */
     int fd;                      /* -1: all in memory */
@@ -41,14 +41,12 @@ void body_free(struct body *b);
 int body_add(struct body *b, struct slice piece, struct diag *d) MUST_USE;
 /* The same, but never asks for a file: for a source that can wait until the bytes flow on. */
 int body_take(struct body *b, struct slice piece, struct diag *d) MUST_USE;
-/* No more bytes. */
-void body_finish(struct body *b);
-/* A body that has a file is in it whole afterwards, for who reads it there. */
-int body_settle(struct body *b, struct diag *d) MUST_USE;
+/* No more bytes. A body that has a file is in it whole afterwards. Fails when it cannot be. */
+int body_finish(struct body *b, struct diag *d) MUST_USE;
 /* Digests from now on but holds no more; what was held is the caller's to pass on first (b->mem).
  */
 void body_stream(struct body *b);
-/* Reads up to cap bytes from an offset; *n is 0 at the end. */
+/* Reads up to cap bytes of a finished body from an offset; *n is 0 at the end. */
 int body_read(struct body *b, uint64_t offset, uint8_t *out, size_t cap, size_t *n,
               struct diag *d) MUST_USE;
 /* In memory whole? Then b->mem is the body. */

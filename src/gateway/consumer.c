@@ -521,9 +521,12 @@ static void on_body_end(void *ctx, struct http_exchange *x)
     (void)x;
     if (c == NULL || c->call_over || c->replying)
         return;
-    body_finish(&c->body);
+    struct diag d = {0};
     c->body_done = true;
-    advance(c);
+    if (body_finish(&c->body, &d) != 0)
+        consumer_fail(c, &d);
+    else
+        advance(c);
 }
 
 static void on_drain(void *ctx, struct http_exchange *x)

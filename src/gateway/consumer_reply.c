@@ -247,8 +247,9 @@ void consumer_on_end(void *ctx, struct http_call *call)
         consumer_fail(c, &d);
         return;
     }
-    body_finish(&c->resp_body);
-    if (arena_failed(c->a)) {
+    if (body_finish(&c->resp_body, &d) != 0) {
+        consumer_fail(c, &d);
+    } else if (arena_failed(c->a)) {
         diag_set(&d, ERR_TOO_LARGE, "the answer's head and signature take too much memory");
         consumer_fail(c, &d);
     } else if (verify(c, &d) != 0) {

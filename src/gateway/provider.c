@@ -333,8 +333,7 @@ static void on_body_end(void *ctx, struct http_exchange *x)
     if (p == NULL || p->over)
         return;
     p->request_read = true;
-    body_finish(&p->body);
-    if (message_reader_eof(p->reader, &d) != 0)
+    if (body_finish(&p->body, &d) != 0 || message_reader_eof(p->reader, &d) != 0)
         provider_fail(p, NULL, &d);
     else if (arena_failed(p->a))
         provider_fail(

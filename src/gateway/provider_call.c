@@ -249,8 +249,11 @@ static void on_end(void *ctx, struct http_call *call)
     p->call = NULL;
     if (p->over)
         return;
-    body_finish(&p->resp_body);
-    sign(p);
+    struct diag d = {0};
+    if (body_finish(&p->resp_body, &d) != 0)
+        provider_fail(p, NULL, &d);
+    else
+        sign(p);
 }
 
 /* Nothing was sent yet: the next address is as good. */
@@ -422,12 +425,12 @@ static void answer_metadata(struct provider *p, struct slice type, struct slice 
                                 type, &p->resp, &d);
     rc = rc != 0 ? rc : print_head(p, &d);
     rc = rc != 0 ? rc : body_take(&p->resp_body, body, &d);
+    rc = rc != 0 ? rc : body_finish(&p->resp_body, &d);
     if (rc != 0) {
         provider_fail(p, NULL, &d);
         return;
     }
     p->resp_body.present = true;
-    body_finish(&p->resp_body);
     sign(p);
 }
 
