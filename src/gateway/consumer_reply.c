@@ -230,6 +230,8 @@ void consumer_on_end(void *ctx, struct http_call *call)
         consumer_fail_as(c, refusal_reading(d.code), &d);
         return;
     }
+    message_reader_free(c->reader); /* its memory is not needed while the answer is given back */
+    c->reader = NULL;
     if (c->fault.code[0] != 0) {
         refusal_passed(&c->fault);
         consumer_pass_fault(c, &c->fault); /* as it came */

@@ -333,7 +333,11 @@ static void on_body_end(void *ctx, struct http_exchange *x)
     if (p == NULL || p->over)
         return;
     p->request_read = true;
-    if (body_finish(&p->body, &d) != 0 || message_reader_eof(p->reader, &d) != 0)
+    int rc = body_finish(&p->body, &d);
+    rc = rc != 0 ? rc : message_reader_eof(p->reader, &d);
+    message_reader_free(p->reader); /* its memory is not needed while the answer is awaited */
+    p->reader = NULL;
+    if (rc != 0)
         provider_fail(p, NULL, &d);
     else if (arena_failed(p->a))
         provider_fail(
