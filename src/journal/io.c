@@ -106,6 +106,12 @@ static int real_list(void *ctx, const char *path, void (*each)(void *arg, const 
     return rc;
 }
 
+static int real_rmdir(void *ctx, const char *path)
+{
+    (void)ctx;
+    return rmdir(path) < 0 ? -errno : 0;
+}
+
 const struct journal_io io_real = {
     .open = real_open,
     .close = real_close,
@@ -120,6 +126,7 @@ const struct journal_io io_real = {
     .rename = real_rename,
     .sync_dir = real_sync_dir,
     .list = real_list,
+    .rmdir = real_rmdir,
 };
 
 /* The sentence for a failed call; `result` is its -errno. */
@@ -286,6 +293,14 @@ int io_unlink(const struct io_disk *k, const char *name, struct diag *d)
     return r < 0 && r != -ENOENT ? failed(k, name, "remove", r, d) : 0;
 }
 
+int io_rmdir(const struct io_disk *k, const char *name, struct diag *d)
+{
+    char path[IO_PATH_MAX];
+    path_of(k, name, path);
+    int r = k->io->rmdir(k->ctx, path);
+    return r < 0 && r != -ENOENT ? failed(k, name, "remove", r, d) : 0;
+}
+
 int io_sync_dir(const struct io_disk *k, const char *name, struct diag *d)
 {
     char path[IO_PATH_MAX];
@@ -307,13 +322,17 @@ int io_rename(const struct io_disk *k, const char *from, const char *to, struct 
     path_of(k, from, a);
     path_of(k, to, b);
     int r = k->io->rename(k->ctx, a, b);
-    return r < 0 ? failed(k, to, "rename to", r, d) : io_sync_dir(k, "", d);
+    if (r < 0)
+        return failed(k, to, "rename to", r, d);
+    parent_of(b);
+    r = k->io->sync_dir(k->ctx, b);
+    return r < 0 ? failed(k, to, "sync the folder of", r, d) : 0;
 }
 
 int io_replace(const struct io_disk *k, const char *name, struct slice bytes, struct diag *d)
 {
     char apart[IO_NAME_MAX];
-    snprintf(apart, sizeof apart, "%.24s.new", name);
+    snprintf(apart, sizeof apart, "%.*s.new", IO_NAME_MAX - 5, name);
     struct io_file f;
     int rc = io_open(k, apart, O_RDWR | O_CREAT | O_TRUNC, &f, d);
     if (rc != 0)

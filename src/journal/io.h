@@ -26,12 +26,13 @@ struct journal_io {
     int (*rename)(void *ctx, const char *from, const char *to);
     int (*sync_dir)(void *ctx, const char *path); /* names made, removed or changed in it */
     int (*list)(void *ctx, const char *path, void (*each)(void *arg, const char *name), void *arg);
+    int (*rmdir)(void *ctx, const char *path);
 };
 
 extern const struct journal_io io_real;
 
 #define IO_PATH_MAX 512
-#define IO_NAME_MAX 32
+#define IO_NAME_MAX 128 /* with the folders below the disk's own */
 
 /* A journal's folder and the table it is reached through. */
 struct io_disk {
@@ -78,11 +79,13 @@ int io_lock(const struct io_file *f, struct diag *d) MUST_USE;
 int io_mkdir(const struct io_disk *k, const char *name, struct diag *d) MUST_USE;
 /* A missing file is no error. */
 int io_unlink(const struct io_disk *k, const char *name, struct diag *d) MUST_USE;
+/* An empty folder; a missing one is no error. */
+int io_rmdir(const struct io_disk *k, const char *name, struct diag *d) MUST_USE;
 /* "" is the journal's own folder. */
 int io_sync_dir(const struct io_disk *k, const char *name, struct diag *d) MUST_USE;
 int io_list(const struct io_disk *k, void (*each)(void *arg, const char *name), void *arg,
             struct diag *d) MUST_USE;
-/* Gives a finished and synced file its final name, and syncs the folder. */
+/* Gives a finished and synced file its final name, in the same folder, and syncs that. */
 int io_rename(const struct io_disk *k, const char *from, const char *to, struct diag *d) MUST_USE;
 /* A small file at once: written apart, synced, renamed, folder synced. */
 int io_replace(const struct io_disk *k, const char *name, struct slice bytes,

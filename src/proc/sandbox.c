@@ -178,7 +178,8 @@ static const char *const files[] = {
 #define LOG (1u << SANDBOX_LOG)
 #define AGENT (1u << SANDBOX_AGENT)
 #define DATABASE (1u << SANDBOX_DATABASE)
-#define WITH_FILES (LOG | AGENT | DATABASE)
+#define FILES (1u << SANDBOX_FILES)
+#define WITH_FILES (LOG | AGENT | DATABASE | FILES)
 #define EVERYBODY (WORKER | SERVER | KEY | WITH_FILES)
 
 /* A group of calls and who has it. */
@@ -189,7 +190,7 @@ static const struct {
 } groups[] = {
     {everybody, ARRAY_LEN(everybody), EVERYBODY},
     {stats, ARRAY_LEN(stats), EVERYBODY},
-    {serving, ARRAY_LEN(serving), WORKER | SERVER | DATABASE},
+    {serving, ARRAY_LEN(serving), WORKER | SERVER | DATABASE | FILES},
     {calling, ARRAY_LEN(calling), WORKER | AGENT},
     {files, ARRAY_LEN(files), WITH_FILES},
 };
@@ -346,8 +347,9 @@ static int enter_landlock(enum sandbox_kind kind, const char *const *dirs, struc
     if (rules < 0)
         return diag_set(d, ERR_DENIED, "Landlock refuses: %s", strerror(errno));
     int err = 0;
+    uint64_t rights = kind == SANDBOX_FILES ? READS : all;
     if ((WITH_FILES & 1u << kind) != 0)
-        err = add_folders(rules, kind, dirs, all & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE, d);
+        err = add_folders(rules, kind, dirs, rights & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE, d);
     if (err == 0 && syscall(SYS_landlock_restrict_self, rules, 0) != 0)
         err = diag_set(d, ERR_DENIED, "Landlock refuses: %s", strerror(errno));
     close(rules);

@@ -17,11 +17,12 @@ enum sandbox_kind {
     SANDBOX_AGENT,    /* TCP out and name lookups; files below the given folders, and what the C
                          library reads to look up names */
     SANDBOX_DATABASE, /* what was bound for it; files below the given folders */
+    SANDBOX_FILES,    /* the same, but files only to read */
 };
 /* dirs: NULL-ended folders below which files may be read, written, made and removed (LOG, AGENT,
- * DATABASE); they must exist. Whoever is root gives up all capabilities but, where there are
- * folders, those for files. ERR_DENIED when the kernel has it and refuses. Once, and before any
- * thread is made. */
+ * DATABASE) or only read (FILES); they must exist. Whoever is root gives up all capabilities but,
+ * where there are folders, those for files. ERR_DENIED when the kernel has it and refuses. Once,
+ * and before any thread is made. */
 int sandbox_enter(enum sandbox_kind kind, const char *const *dirs, struct diag *d) MUST_USE;
 
 #endif

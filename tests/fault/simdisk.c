@@ -405,6 +405,23 @@ static int sim_unlink(void *ctx, const char *path)
     return 0;
 }
 
+static bool is_in(const char *path, const char *folder);
+
+static int sim_rmdir(void *ctx, const char *path)
+{
+    struct simdisk *s = ctx;
+    if (strike(s, OTHER) != SIMDISK_NONE)
+        return -EIO;
+    struct name *n = find(s, path);
+    if (n == NULL || n->now < 0)
+        return -ENOENT;
+    for (int i = 0; i < s->name_count; i++)
+        if (s->names[i].now >= 0 && is_in(s->names[i].path, path))
+            return -ENOTEMPTY;
+    n->now = -1;
+    return 0;
+}
+
 static int sim_rename(void *ctx, const char *from, const char *to)
 {
     struct simdisk *s = ctx;
@@ -467,6 +484,7 @@ const struct journal_io simdisk_io = {
     .rename = sim_rename,
     .sync_dir = sim_sync_dir,
     .list = sim_list,
+    .rmdir = sim_rmdir,
 };
 
 static bool survives(enum simdisk_cut how, uint64_t *seed)
