@@ -3,6 +3,8 @@
 #include "base/err.h"
 #include "base/timeval.h"
 #include "gateway/gateway_check.h"
+#include "ledger/ledger_conf.h"
+#include "ledger/ledger_lists.h"
 #include "proc/command.h"
 #include "proc/confdir.h"
 #include "proc/fs.h"
@@ -56,6 +58,27 @@ static int read_registry(const char *path, char *dir, size_t cap, struct diag *d
     return rc;
 }
 
+static int read_ledger(const char *path, char *dir, size_t cap, struct diag *d)
+{
+    struct ledger_conf c;
+    struct ledger_lists lists;
+    struct note_key own = {0};
+    struct buf packed;
+    buf_init(&packed, LEDGER_LISTS_MAX);
+    int rc = ledger_conf_read(path, &c, d);
+    snprintf(dir, cap, "%s", rc == 0 ? c.dir : "");
+    rc = rc != 0 ? rc : ledger_conf_key(c.dir, LEDGER_KEY, c.origin, &own, d);
+    rc = rc != 0 ? rc : ledger_lists_pack(c.journals, c.policy, &packed, d);
+    if (rc == 0) {
+        rc = ledger_lists_parse(buf_view(&packed), &own, &lists, d);
+        ledger_lists_free(&lists);
+    }
+    note_key_free(&own);
+    ledger_conf_free(&c);
+    buf_free(&packed);
+    return rc;
+}
+
 struct simple {
     const char *role;
     const struct conf_rule *rules;
@@ -81,6 +104,7 @@ static const struct simple simple[] = {
      &registry_conf_rule_count,
      {"listen", "health"},
      read_registry},
+    {"ledger", ledger_conf_rules, &ledger_conf_rule_count, {"listen", "health"}, read_ledger},
 };
 
 static void check_simple(const struct simple *r, const char *path, struct slice text,
@@ -151,7 +175,8 @@ static const char *kind_of(struct slice text)
         const char *section, *kind;
     } known[] = {{"authority", "authority"}, {"trust", "trust"},     {"registry", "registry"},
                  {"gateway", "gateway"},     {"key", "gateway"},     {"log", "gateway"},
-                 {"client", "gateway"},      {"service", "gateway"}, {"group", "gateway"}};
+                 {"client", "gateway"},      {"service", "gateway"}, {"group", "gateway"},
+                 {"ledger", "ledger"}};
     struct slice line;
     while (slice_next(&text, '\n', &line)) {
         line = slice_trim(line);
@@ -193,7 +218,7 @@ static int check(const char *path, struct complaints *c, const char **kind, stru
     if (rc == 0 && *kind == NULL)
         rc = diag_set(d, ERR_USAGE,
                       "%s is no role's configuration: it has none of the sections [gateway], "
-                      "[authority], [trust], [registry]; and no anchor",
+                      "[authority], [trust], [ledger], [registry]; and no anchor",
                       path);
     else if (rc == 0 && strcmp(*kind, "gateway") == 0)
         rc = gateway_check(path, now_ms(), c, d);

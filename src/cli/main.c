@@ -13,6 +13,7 @@
 #include "cli/status.h"
 #include "cli/up.h"
 #include "gateway/gateway.h"
+#include "ledger/ledger.h"
 #include "proc/command.h"
 #include "registry/registry.h"
 #include "trust/trust.h"
@@ -49,6 +50,7 @@ static const struct {
     {"authority", authority_main, "central server: members, trust, global configuration"},
     {"trust", trust_main, "CA, OCSP responder, time-stamp authority"},
     {"gateway", gateway_main, "security server: exchanges signed messages"},
+    {"ledger", ledger_main, "ledger: rounds over the heads of journals, for anyone to check"},
     {"registry", registry_main, "reference registry: the population register"},
     {"version", version, "print the version"},
 };
