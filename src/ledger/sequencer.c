@@ -42,6 +42,7 @@ struct sequencer {
     bool confirmed;           /* the witnesses know nothing beyond our last checkpoint */
     bool person;              /* nothing is signed any more */
     bool asked;               /* the agent has what is to be cosigned */
+    int64_t asked_ms;         /* since when, monotonic */
     struct buf lines;         /* cosignatures of the committed checkpoint */
     uint32_t witnesses;       /* whose they are */
     int64_t began_ms;         /* of the round in hand, monotonic */
