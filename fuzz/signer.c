@@ -25,7 +25,7 @@ static size_t asked, answered;
 
 static void add(const char *name, enum signer_type use, EVP_PKEY *key)
 {
-    struct signer_key k = {.name = name, .use = use};
+    struct signer_key k = {.name = name, .use = use, .origin = use == SIGNER_HEAD ? "a/b/c" : NULL};
     if (signer_keys_add(keys, &k, key, NULL) != 0)
         abort();
     EVP_PKEY_free(key);
@@ -44,6 +44,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     keys = signer_keys_new();
     add("tls", SIGNER_TLS, key_generate("p256", NULL));
     add("head", SIGNER_HEAD, key_generate("ed25519", NULL));
+    add("cosigner", SIGNER_COSIGN, key_generate("ed25519", NULL));
     add("rsa", SIGNER_CERT, key_generate("rsa2048", NULL));
     EVP_PKEY *key = key_generate("p256", NULL);
     cert = own_cert(CERT_SIGN, "member", key);

@@ -20,11 +20,12 @@ enum signer_type {
     SIGNER_MESSAGE = 1, /* sign a message's parts; answer SIGNER_MESSAGE_DONE */
     SIGNER_MESSAGE_DONE,
     SIGNER_TLS,    /* raw signature for a handshake, authentication keys only */
-    SIGNER_HEAD,   /* a journal's tree head: Ed25519 over a checkpoint note's text */
+    SIGNER_HEAD,   /* a tree head: Ed25519 over a checkpoint's text, of the key's own origin */
     SIGNER_CONF,   /* a global configuration directory's signed bytes */
     SIGNER_CERT,   /* TBSCertificate */
     SIGNER_OCSP,   /* tbsResponseData */
     SIGNER_TSP,    /* CMS signed attributes */
+    SIGNER_COSIGN, /* a witness's cosignature: Ed25519 over "cosignature/v1", time and checkpoint */
     SIGNER_VALUE,  /* answer to all but SIGNER_MESSAGE: the value */
     SIGNER_FAILED, /* u16 error code and a sentence */
 };
@@ -37,6 +38,7 @@ struct signer_key {
     struct slice cert;    /* SIGNER_MESSAGE: DER of the signing certificate */
     /* Others: a certificate's file below keys_dir that must be of this key, or NULL. */
     const char *cert_file;
+    const char *origin; /* SIGNER_HEAD: of the checkpoints that it signs; else NULL */
 };
 
 #define SIGNER_PARTS_MAX 16

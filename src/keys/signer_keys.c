@@ -1,6 +1,7 @@
 #include "keys/signer_keys.h"
 #include "base/err.h"
 #include "base/hex.h"
+#include "tlog/checkpoint.h"
 
 #include <openssl/err.h>
 #include <openssl/rsa.h>
@@ -28,6 +29,7 @@ static void held_fini(struct signer_held *h)
 {
     free(h->name);
     free(h->member);
+    free(h->origin);
     EVP_PKEY_CTX_free(h->ctx);
     EVP_PKEY_free(h->key);
     cert_free(h->cert);
@@ -131,6 +133,7 @@ static bool is_request(enum signer_type type)
     case SIGNER_CERT:
     case SIGNER_OCSP:
     case SIGNER_TSP:
+    case SIGNER_COSIGN:
         return true;
     case SIGNER_MESSAGE_DONE:
     case SIGNER_VALUE:
@@ -172,7 +175,9 @@ static int fill(struct signer_held *h, const struct signer_key *k, EVP_PKEY *key
     h->use = k->use;
     h->name = strdup(k->name);
     h->member = k->use == SIGNER_MESSAGE ? strdup(k->member) : NULL;
-    if (h->name == NULL || (k->use == SIGNER_MESSAGE && h->member == NULL))
+    h->origin = k->use == SIGNER_HEAD ? strdup(k->origin) : NULL;
+    if (h->name == NULL || (k->use == SIGNER_MESSAGE && h->member == NULL) ||
+        (k->use == SIGNER_HEAD && h->origin == NULL))
         return diag_set(d, ERR_NOMEM, "no memory for a key");
     EVP_PKEY_up_ref(key);
     h->key = key;
@@ -180,11 +185,17 @@ static int fill(struct signer_held *h, const struct signer_key *k, EVP_PKEY *key
     return err == 0 && k->use == SIGNER_MESSAGE ? prepare_message_key(h, d) : err;
 }
 
-static int check(struct signer_keys *s, const struct signer_key *k, struct diag *d)
+static int check(struct signer_keys *s, const struct signer_key *k, const EVP_PKEY *key,
+                 struct diag *d)
 {
     if (!is_request(k->use) || (k->use == SIGNER_MESSAGE) != (k->member != NULL))
         return diag_set(d, ERR_USAGE,
                         "a key has one use, and a member if and only if it signs messages");
+    if ((k->use == SIGNER_HEAD) != (k->origin != NULL))
+        return diag_set(d, ERR_USAGE,
+                        "a key has an origin if and only if it signs tree heads of that origin");
+    if ((k->use == SIGNER_HEAD || k->use == SIGNER_COSIGN) && !EVP_PKEY_is_a(key, "ED25519"))
+        return diag_set(d, ERR_UNSUPPORTED_ALGORITHM, "tree heads are signed by Ed25519 keys");
     if (s->n >= SIGNER_KEYS_MAX)
         return diag_set(d, ERR_TOO_LARGE, "more than %d keys", SIGNER_KEYS_MAX);
     if (by_name(s, slice_str(k->name)) != NULL)
@@ -202,7 +213,7 @@ static int check(struct signer_keys *s, const struct signer_key *k, struct diag 
 int signer_keys_add(struct signer_keys *s, const struct signer_key *k, EVP_PKEY *key,
                     struct diag *d)
 {
-    int err = check(s, k, d);
+    int err = check(s, k, key, d);
     if (err == 0) {
         struct signer_held *more = realloc(s->held, (s->n + 1) * sizeof *more);
         if (more == NULL)
@@ -272,11 +283,51 @@ static int choose(const struct signer_held *h, const struct signer_raw *r, struc
     return 0;
 }
 
+/* --- texts that a key may sign --- */
+
+static int check_head(const struct signer_held *h, struct slice text, struct diag *d)
+{
+    struct checkpoint cp;
+    if (checkpoint_parse(text, &cp, NULL) != 0 || cp.extensions.n > 0)
+        return diag_set(d, ERR_DENIED, "the key %s signs checkpoints alone", h->name);
+    if (!slice_eq_str(cp.origin, h->origin))
+        return diag_set(d, ERR_DENIED, "the key %s signs checkpoints of %s, not of %.*s", h->name,
+                        h->origin, SLICE_ARG(slice_sub(cp.origin, 0, CHECKPOINT_ORIGIN_MAX)));
+    return 0;
+}
+
+static int check_cosignature(const struct signer_held *h, struct slice text, struct diag *d)
+{
+    struct checkpoint cp;
+    struct slice time = SLICE_NONE;
+    uint64_t seconds;
+    if (slice_skip(&text, SLICE_LIT("cosignature/v1\ntime ")) && slice_until(&text, '\n', &time) &&
+        slice_u64(time, &seconds) && time.p[0] != '0' &&
+        checkpoint_parse(slice_from(text, 1), &cp, NULL) == 0)
+        return 0;
+    return diag_set(d, ERR_DENIED, "the key %s signs cosignatures of checkpoints alone", h->name);
+}
+
+/* The key process is the last to see what is signed: a key of a tree signs nothing else, whoever
+ * asks. */
+static int check_text(const struct signer_held *h, const struct signer_raw *r, struct diag *d)
+{
+    switch (h->use) {
+    case SIGNER_HEAD:
+        return check_head(h, r->data, d);
+    case SIGNER_COSIGN:
+        return check_cosignature(h, r->data, d);
+    default:
+        return 0;
+    }
+}
+
 static int sign_request(const struct signer_held *h, const struct signer_raw *r, struct buf *value,
                         struct diag *d)
 {
     struct sign_alg alg;
     int err = choose(h, r, &alg, d);
+    err = err != 0 ? err : check_text(h, r, d);
     if (err != 0)
         return err;
     if (!r->digested) {

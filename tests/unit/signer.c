@@ -194,13 +194,19 @@ static void setup(void)
     CHECK(k.p256_parsed != NULL && k.rsa_parsed != NULL);
 }
 
+#define ORIGIN "SILD/GOV/70000001/gw/messages"
+
 static void add(struct signer_keys *s, const char *name, enum signer_type use, EVP_PKEY *key)
 {
-    struct signer_key spec = {.name = name, .use = use};
+    struct signer_key spec = {
+        .name = name, .use = use, .origin = use == SIGNER_HEAD ? ORIGIN : NULL};
     struct diag d = {0};
     if (signer_keys_add(s, &spec, key, &d) != 0)
         FAIL("%s: %s", d.where, d.text);
 }
+
+#define ROOT "NWAZGAMChESyMgGKwEf9tWHAnCOnpodsheCLXk1I6fM="
+#define HEAD ORIGIN "\n7\n" ROOT "\n"
 
 /* Every key there is: raw ones, and one of EC and one of RSA for messages. */
 static struct signer_keys *keys_new(void)
@@ -211,12 +217,13 @@ static struct signer_keys *keys_new(void)
     add(s, "tls-rsa", SIGNER_TLS, k.rsa);
     add(s, "tls-ec", SIGNER_TLS, k.p384);
     add(s, "head", SIGNER_HEAD, k.ed);
+    add(s, "cosigner", SIGNER_COSIGN, k.ed);
     add(s, "conf", SIGNER_CONF, k.rsa);
-    struct signer_key m = {"sign", SIGNER_MESSAGE, MEMBER, slice_of(k.p256_cert, (size_t)k.p256_n),
-                           NULL};
+    struct signer_key m = {
+        "sign", SIGNER_MESSAGE, MEMBER, slice_of(k.p256_cert, (size_t)k.p256_n), NULL, NULL};
     CHECK_INT(signer_keys_add(s, &m, k.p256, &d), 0);
-    m = (struct signer_key){"sign-2", SIGNER_MESSAGE, OTHER, slice_of(k.rsa_cert, (size_t)k.rsa_n),
-                            NULL};
+    m = (struct signer_key){
+        "sign-2", SIGNER_MESSAGE, OTHER, slice_of(k.rsa_cert, (size_t)k.rsa_n), NULL, NULL};
     CHECK_INT(signer_keys_add(s, &m, k.rsa, &d), 0);
     return s;
 }
@@ -231,18 +238,20 @@ TEST(keys_that_do_not_fit_are_not_taken_in)
         EVP_PKEY *pkey;
         int code;
     } rows[] = {
-        {{"x", SIGNER_MESSAGE, "SILD/GOV/9", cert, NULL}, k.p384, ERR_INCORRECT_CERTIFICATE},
-        {{"x", SIGNER_MESSAGE, "SILD/GOV/9", SLICE_NONE, NULL}, k.p256, ERR_INCORRECT_CERTIFICATE},
-        {{"x", SIGNER_OCSP, NULL, cert, NULL}, k.p384, ERR_INCORRECT_CERTIFICATE},
-        {{"x", SIGNER_MESSAGE, MEMBER, cert, NULL}, k.p256, ERR_EXISTS},
-        {{"sign", SIGNER_TLS, NULL, SLICE_NONE, NULL}, k.p256, ERR_EXISTS},
-        {{"x", SIGNER_MESSAGE, NULL, cert, NULL}, k.p256, ERR_USAGE},
-        {{"x", SIGNER_TLS, MEMBER, SLICE_NONE, NULL}, k.p256, ERR_USAGE},
-        {{"x", SIGNER_VALUE, NULL, SLICE_NONE, NULL}, k.p256, ERR_USAGE},
+        {{"x", SIGNER_MESSAGE, "SILD/GOV/9", cert, NULL, NULL}, k.p384, ERR_INCORRECT_CERTIFICATE},
+        {{"x", SIGNER_MESSAGE, "SILD/GOV/9", SLICE_NONE, NULL, NULL},
+         k.p256,
+         ERR_INCORRECT_CERTIFICATE},
+        {{"x", SIGNER_OCSP, NULL, cert, NULL, NULL}, k.p384, ERR_INCORRECT_CERTIFICATE},
+        {{"x", SIGNER_MESSAGE, MEMBER, cert, NULL, NULL}, k.p256, ERR_EXISTS},
+        {{"sign", SIGNER_TLS, NULL, SLICE_NONE, NULL, NULL}, k.p256, ERR_EXISTS},
+        {{"x", SIGNER_MESSAGE, NULL, cert, NULL, NULL}, k.p256, ERR_USAGE},
+        {{"x", SIGNER_TLS, MEMBER, SLICE_NONE, NULL, NULL}, k.p256, ERR_USAGE},
+        {{"x", SIGNER_VALUE, NULL, SLICE_NONE, NULL, NULL}, k.p256, ERR_USAGE},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         CHECK_INT(signer_keys_add(s, &rows[i].key, rows[i].pkey, &d), rows[i].code);
-    CHECK_INT(signer_keys_count(s), 6);
+    CHECK_INT(signer_keys_count(s), 7);
     signer_keys_free(s);
 }
 
@@ -317,11 +326,59 @@ TEST(raw_requests_are_signed_as_they_ask)
             CHECK_INT(raw(s, rows[i].type, &r, &value), 0);
             check_value(rows[i].key, rows[i].md, rows[i].pss, data, buf_view(&value));
         }
-    struct signer_raw r = {.key = SLICE_LIT("head"), .alg_uri = none, .data = data};
+    struct signer_raw r = {.key = SLICE_LIT("head"), .alg_uri = none, .data = SLICE_LIT(HEAD)};
     buf_reset(&value);
     CHECK_INT(raw(s, SIGNER_HEAD, &r, &value), 0);
     CHECK_INT(value.n, 64);
-    check_value(k.ed, NULL, false, data, buf_view(&value));
+    check_value(k.ed, NULL, false, r.data, buf_view(&value));
+    r.key = SLICE_LIT("cosigner");
+    r.data = SLICE_LIT("cosignature/v1\ntime 1767225600\nany.log/x\n7\n" ROOT "\n");
+    buf_reset(&value);
+    CHECK_INT(raw(s, SIGNER_COSIGN, &r, &value), 0);
+    check_value(k.ed, NULL, false, r.data, buf_view(&value));
+    buf_free(&value);
+    signer_keys_free(s);
+}
+
+TEST(a_key_of_trees_signs_nothing_else)
+{
+    static const struct {
+        enum signer_type type;
+        const char *key, *text;
+    } rows[] = {
+        {SIGNER_HEAD, "head", "checkpoint"},
+        {SIGNER_HEAD, "head", ""},
+        {SIGNER_HEAD, "head", "SILD/GOV/70000001/gw/other\n7\n" ROOT "\n"},
+        {SIGNER_HEAD, "head", ORIGIN "2\n7\n" ROOT "\n"},
+        {SIGNER_HEAD, "head", HEAD "extension\n"},
+        {SIGNER_HEAD, "head", ORIGIN "\n07\n" ROOT "\n"},
+        {SIGNER_HEAD, "head", ORIGIN "\n7\n" ROOT},
+        {SIGNER_HEAD, "head", ORIGIN "\n7\n"},
+        {SIGNER_HEAD, "head", "cosignature/v1\ntime 1767225600\n" HEAD},
+        {SIGNER_COSIGN, "cosigner", HEAD},
+        {SIGNER_COSIGN, "cosigner", "cosignature/v1\ntime \n" HEAD},
+        {SIGNER_COSIGN, "cosigner", "cosignature/v1\ntime 0\n" HEAD},
+        {SIGNER_COSIGN, "cosigner", "cosignature/v1\ntime 01\n" HEAD},
+        {SIGNER_COSIGN, "cosigner", "cosignature/v1\ntime -1\n" HEAD},
+        {SIGNER_COSIGN, "cosigner", "cosignature/v1\ntime 1767225600\n"},
+        {SIGNER_COSIGN, "cosigner", "cosignature/v1\ntime 1767225600"},
+        {SIGNER_COSIGN, "cosigner", "cosignature/v1\ntime 1767225600\nnothing\n"},
+        {SIGNER_COSIGN, "cosigner", "Cosignature/v1\ntime 1767225600\n" HEAD},
+    };
+    struct signer_keys *s = keys_new();
+    struct buf value;
+    buf_init(&value, 4096);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct signer_raw r = {.key = slice_str(rows[i].key), .data = slice_str(rows[i].text)};
+        CHECK_INT(raw(s, rows[i].type, &r, &value), ERR_DENIED);
+    }
+    struct signer_key spec = {.name = "more", .use = SIGNER_HEAD};
+    struct diag d = {0};
+    CHECK_INT(signer_keys_add(s, &spec, k.ed, &d), ERR_USAGE); /* a head key without an origin */
+    spec = (struct signer_key){.name = "more", .use = SIGNER_COSIGN, .origin = ORIGIN};
+    CHECK_INT(signer_keys_add(s, &spec, k.ed, &d), ERR_USAGE);
+    spec.origin = NULL;
+    CHECK_INT(signer_keys_add(s, &spec, k.rsa, &d), ERR_UNSUPPORTED_ALGORITHM);
     buf_free(&value);
     signer_keys_free(s);
 }
@@ -471,8 +528,8 @@ static int ask(struct signer_batch *b, const struct signer_message *m, void *to,
 TEST(keys_of_one_member_are_told_apart_by_their_certificates)
 {
     struct signer_keys *s = keys_new();
-    struct signer_key second = {"renewed", SIGNER_MESSAGE, MEMBER,
-                                slice_of(k.rsa_cert, (size_t)k.rsa_n), NULL};
+    struct signer_key second = {
+        "renewed", SIGNER_MESSAGE, MEMBER, slice_of(k.rsa_cert, (size_t)k.rsa_n), NULL, NULL};
     struct slice member = SLICE_LIT(MEMBER), ec = slice_of(k.p256_parsed->sha256, 32),
                  rsa = slice_of(k.rsa_parsed->sha256, 32);
     struct diag d = {0};
@@ -501,10 +558,10 @@ TEST(keys_of_before_serve_for_a_while_who_names_their_certificate)
     struct signer_keys *old = signer_keys_new(), *s = signer_keys_new();
     struct slice ec = slice_of(k.p256_cert, (size_t)k.p256_n),
                  rsa = slice_of(k.rsa_cert, (size_t)k.rsa_n), member = SLICE_LIT(MEMBER);
-    struct signer_key was_tls = {"auth", SIGNER_TLS, NULL, ec, NULL},
-                      now_tls = {"auth", SIGNER_TLS, NULL, rsa, NULL},
-                      was = {"sign", SIGNER_MESSAGE, MEMBER, ec, NULL},
-                      now = {"sign", SIGNER_MESSAGE, MEMBER, rsa, NULL};
+    struct signer_key was_tls = {"auth", SIGNER_TLS, NULL, ec, NULL, NULL},
+                      now_tls = {"auth", SIGNER_TLS, NULL, rsa, NULL, NULL},
+                      was = {"sign", SIGNER_MESSAGE, MEMBER, ec, NULL, NULL},
+                      now = {"sign", SIGNER_MESSAGE, MEMBER, rsa, NULL, NULL};
     struct slice ec_sha = slice_of(k.p256_parsed->sha256, 32);
     struct diag d = {0};
     struct buf value;
@@ -783,7 +840,7 @@ TEST(a_call_gets_its_value_or_its_reason)
 {
     struct process p = lines_new();
     start(&p);
-    struct signer_raw r = {.key = SLICE_LIT("head"), .data = SLICE_LIT("checkpoint")};
+    struct signer_raw r = {.key = SLICE_LIT("head"), .data = SLICE_LIT(HEAD)};
     struct buf value;
     struct diag d = {0};
     buf_init(&value, 1024);
@@ -797,7 +854,7 @@ TEST(a_call_gets_its_value_or_its_reason)
     r.key = SLICE_LIT("head");
     r.data = slice_of(much, sizeof much);
     CHECK_INT(signer_call(p.fd[0], SIGNER_HEAD, &r, &value, &d), ERR_TOO_LARGE);
-    r.data = SLICE_LIT("checkpoint");
+    r.data = SLICE_LIT(HEAD);
     kill(p.pid, SIGKILL);
     waitpid(p.pid, NULL, 0);
     CHECK_INT(signer_call(p.fd[0], SIGNER_HEAD, &r, &value, &d), ERR_KEY_NOT_AVAILABLE);
