@@ -11,6 +11,8 @@
 #include "registry/registry_conf.h"
 #include "trust/trust_conf.h"
 #include "wire/json.h"
+#include "witness/witness_conf.h"
+#include "witness/witness_logs.h"
 #include "xroad/globalconf.h"
 #include "xroad/params.h"
 
@@ -79,6 +81,24 @@ static int read_ledger(const char *path, char *dir, size_t cap, struct diag *d)
     return rc;
 }
 
+static int read_witness(const char *path, char *dir, size_t cap, struct diag *d)
+{
+    struct witness_conf c;
+    struct witness_logs *logs = NULL;
+    struct note_key key;
+    struct diag list = {0};
+    int rc = witness_conf_read(path, &c, d);
+    snprintf(dir, cap, "%s", rc == 0 ? c.dir : "");
+    if (rc == 0 && (rc = witness_logs_read(c.logs, &logs, &list)) != 0)
+        rc = diag_set(d, rc, "%s: %s", list.where, list.text); /* a line of another file */
+    witness_logs_free(logs);
+    rc = rc != 0 ? rc : witness_conf_vkey(&c, &key, d);
+    if (rc == 0)
+        note_key_free(&key);
+    witness_conf_free(&c);
+    return rc;
+}
+
 struct simple {
     const char *role;
     const struct conf_rule *rules;
@@ -105,6 +125,7 @@ static const struct simple simple[] = {
      {"listen", "health"},
      read_registry},
     {"ledger", ledger_conf_rules, &ledger_conf_rule_count, {"listen", "health"}, read_ledger},
+    {"witness", witness_conf_rules, &witness_conf_rule_count, {"listen", "health"}, read_witness},
 };
 
 static void check_simple(const struct simple *r, const char *path, struct slice text,
@@ -176,7 +197,7 @@ static const char *kind_of(struct slice text)
     } known[] = {{"authority", "authority"}, {"trust", "trust"},     {"registry", "registry"},
                  {"gateway", "gateway"},     {"key", "gateway"},     {"log", "gateway"},
                  {"client", "gateway"},      {"service", "gateway"}, {"group", "gateway"},
-                 {"ledger", "ledger"}};
+                 {"ledger", "ledger"},       {"witness", "witness"}};
     struct slice line;
     while (slice_next(&text, '\n', &line)) {
         line = slice_trim(line);
@@ -218,7 +239,7 @@ static int check(const char *path, struct complaints *c, const char **kind, stru
     if (rc == 0 && *kind == NULL)
         rc = diag_set(d, ERR_USAGE,
                       "%s is no role's configuration: it has none of the sections [gateway], "
-                      "[authority], [trust], [ledger], [registry]; and no anchor",
+                      "[authority], [trust], [ledger], [registry], [witness]; and no anchor",
                       path);
     else if (rc == 0 && strcmp(*kind, "gateway") == 0)
         rc = gateway_check(path, now_ms(), c, d);

@@ -17,6 +17,7 @@
 #include "proc/command.h"
 #include "registry/registry.h"
 #include "trust/trust.h"
+#include "witness/witness.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +53,7 @@ static const struct {
     {"gateway", gateway_main, "security server: exchanges signed messages"},
     {"ledger", ledger_main, "ledger: rounds over the heads of journals, for anyone to check"},
     {"registry", registry_main, "reference registry: the population register"},
+    {"ledger witness", witness_main, "witness: cosigns what a log says when it is consistent"},
     {"version", version, "print the version"},
 };
 

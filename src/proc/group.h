@@ -11,8 +11,9 @@
  * reaches no child. <child> <words>    passed to that child; without an index the first of several
  *     anything else      spec's on_command
  *
- * A child is `sild <role> --child <name>[:<index>] --config FILE`; descriptor 3 is its line to the
- * parent, over which come its listening sockets and the ends of its lines to the other children.
+ * A child is `sild [<under>] <role> --child <name>[:<index>] --config FILE`; descriptor 3 is its
+ * line to the parent, over which come its listening sockets and the ends of its lines to the other
+ * children.
  */
 #ifndef SILD_PROC_GROUP_H
 #define SILD_PROC_GROUP_H
@@ -51,6 +52,7 @@ struct group_listen {
 
 struct group_spec {
     const char *role;                   /* "gateway" */
+    const char *under;                  /* the command that the role is a word of, or NULL */
     const struct group_child *children; /* started in this order, stopped in the reverse one */
     size_t n;
     const struct group_listen *listens;

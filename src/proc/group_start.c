@@ -63,12 +63,17 @@ int group_start_bind(struct group *g, struct diag *d)
 static void exec_child(const struct group_inst *k, int fd, pid_t parent)
 {
     const struct group_spec *spec = k->group->spec;
-    char role[64], child[] = "--child", config[] = "--config", name[GROUP_NAME_MAX], path[4096];
+    char under[64], role[64], child[] = "--child", config[] = "--config", name[GROUP_NAME_MAX],
+                              path[4096];
     char program[] = "sild";
+    snprintf(under, sizeof under, "%s", spec->under == NULL ? "" : spec->under);
     snprintf(role, sizeof role, "%s", spec->role);
     snprintf(name, sizeof name, "%s", k->name);
     snprintf(path, sizeof path, "%s", spec->config_path);
-    char *argv[] = {program, role, child, name, config, path, NULL};
+    char *words[] = {program, under, role, child, name, config, path, NULL};
+    char **argv = words;
+    if (spec->under == NULL)
+        *++argv = program;
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

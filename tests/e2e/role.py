@@ -78,19 +78,21 @@ def alive(pid):
 
 
 class Role:
-    """sild NAME with its configuration in a folder of its own."""
+    """sild NAME (or words of which NAME is the last) with its configuration in a folder of its own."""
 
     def __init__(self, name, folder, conf):
+        self.words = name.split()
+        name = self.words[-1]
         self.name, self.dir, self.process, self.children = name, os.path.join(tmp, folder), None, []
         self.conf = write(self.dir + '/%s.conf' % name, conf)
         self.log = open(self.dir + '.log', 'ab')
         roles.append(self)
 
     def tool(self, *words):
-        return run(SILD, self.name, *words, '--config', self.conf)
+        return run(SILD, *self.words, *words, '--config', self.conf)
 
     def must(self, *words):
-        return good(SILD, self.name, *words, '--config', self.conf)
+        return good(SILD, *self.words, *words, '--config', self.conf)
 
     def start(self):
         path = self.dir + '.notify'
@@ -99,7 +101,7 @@ class Role:
         note = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         note.bind(path)
         note.settimeout(1)
-        self.process = subprocess.Popen([SILD, self.name, '--config', self.conf], stdout=self.log, stderr=self.log,
+        self.process = subprocess.Popen([SILD, *self.words, '--config', self.conf], stdout=self.log, stderr=self.log,
                                         env=dict(os.environ, NOTIFY_SOCKET=path))
         until = time.monotonic() + READY_S
         while True:

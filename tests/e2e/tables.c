@@ -10,6 +10,7 @@
 #include "ledger/ledger_conf.h"
 #include "registry/registry_conf.h"
 #include "trust/trust_conf.h"
+#include "witness/witness_conf.h"
 
 #include <stdio.h>
 
@@ -27,6 +28,7 @@ int main(void)
     print(authority_conf_rules, authority_conf_rule_count);
     print(ledger_conf_rules, ledger_conf_rule_count);
     print(registry_conf_rules, registry_conf_rule_count);
+    print(witness_conf_rules, witness_conf_rule_count);
     for (size_t i = 0; i < state_verb_count; i++)
         printf("word\t%s\t%s\t%s\n", state_verbs[i].noun, state_verbs[i].verb, state_verbs[i].args);
     return 0;
