@@ -51,9 +51,9 @@ static const struct {
     {"authority", authority_main, "central server: members, trust, global configuration"},
     {"trust", trust_main, "CA, OCSP responder, time-stamp authority"},
     {"gateway", gateway_main, "security server: exchanges signed messages"},
+    {"ledger witness", witness_main, "witness: cosigns what a log says when it is consistent"},
     {"ledger", ledger_main, "ledger: rounds over the heads of journals, for anyone to check"},
     {"registry", registry_main, "reference registry: the population register"},
-    {"ledger witness", witness_main, "witness: cosigns what a log says when it is consistent"},
     {"version", version, "print the version"},
 };
 
