@@ -18,14 +18,16 @@
 
 static int key_run(struct group_self *self, const char *config_path)
 {
-    static const struct signer_key keys[] = {{.name = LEDGER_KEY, .use = SIGNER_HEAD}};
     struct ledger_conf conf;
     struct diag d = {0};
     int code = EXIT_COULD_NOT;
-    if (ledger_conf_read(config_path, &conf, &d) != 0)
+    if (ledger_conf_read(config_path, &conf, &d) != 0) {
         report_diag(REPORT_ERROR, "start", NULL, &d);
-    else
-        code = signer_run(self, conf.dir, keys, ARRAY_LEN(keys), 1);
+    } else {
+        const struct signer_key key = {
+            .name = LEDGER_KEY, .use = SIGNER_HEAD, .origin = conf.origin};
+        code = signer_run(self, conf.dir, &key, 1, 1);
+    }
     ledger_conf_free(&conf);
     return code;
 }
