@@ -94,7 +94,7 @@ class Role:
             os.unlink(path)
         self.note.bind(path)
         with open(self.log, 'ab') as log:
-            self.process = subprocess.Popen([SILD, self.role, '--config', self.conf], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([SILD, *self.role.split(), '--config', self.conf], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             env=dict(os.environ, NOTIFY_SOCKET=path, **self.env), start_new_session=True, preexec_fn=orphan)
         return self
 
