@@ -10,23 +10,40 @@
 #include "proc/command.h"
 #include "proc/group.h"
 #include "proc/report.h"
+#include "submit/submit_agent.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static int key_run(struct group_self *self, const char *config_path)
 {
-    static const struct signer_key keys[] = {
+    struct signer_key keys[] = {
         {.name = "internal", .use = SIGNER_CONF, .cert_file = "certs/internal.der"},
         {.name = "external", .use = SIGNER_CONF, .cert_file = "certs/external.der"},
+        {.name = SUBMIT_KEY, .use = SIGNER_HEAD},
     };
     struct authority_conf conf;
     struct diag d = {0};
     int code = EXIT_COULD_NOT;
     if (authority_conf_read(config_path, &conf, &d) != 0)
         report_diag(REPORT_ERROR, "start", NULL, &d);
+    else {
+        keys[ARRAY_LEN(keys) - 1].origin = arena_cstr(conf.a, conf.ledger.origin);
+        code = signer_run(self, conf.dir, keys, ARRAY_LEN(keys) - (conf.ledger.url.n == 0), 1);
+    }
+    authority_conf_free(&conf);
+    return code;
+}
+
+static int agent_run(struct group_self *self, const char *config_path)
+{
+    struct authority_conf conf;
+    struct diag d = {0};
+    int code = EXIT_COULD_NOT;
+    if (authority_conf_read(config_path, &conf, &d) != 0)
+        report_diag(REPORT_ERROR, "start", NULL, &d);
     else
-        code = signer_run(self, conf.dir, keys, ARRAY_LEN(keys), 1);
+        code = submit_agent_run(self, &conf.ledger, config_path);
     authority_conf_free(&conf);
     return code;
 }
@@ -39,9 +56,9 @@ static int admin_run(struct group_self *self, const char *config_path)
 
 static int run(const char *config, const char *child)
 {
-    static const struct group_child children[] = {
+    struct group_child children[] = {
         {.name = "key", .count = 1, .run = key_run},
-        {.name = "log", .count = 1, .peers = {"key!"}, .run = registrar_run},
+        {.name = "log", .count = 1, .peers = {"key!", "key"}, .run = registrar_run},
         {.name = "worker",
          .count = 1,
          .alone = true,
@@ -49,6 +66,7 @@ static int run(const char *config, const char *child)
          .listens = {"http"},
          .run = distributor_run},
         HEALTH_CHILD(admin_run),
+        SUBMIT_AGENT_CHILD(agent_run),
     };
     struct group_listen listens[2] = {{.name = "http"}, {.name = HEALTH_LISTEN}};
     bool health = false;
@@ -68,6 +86,8 @@ static int run(const char *config, const char *child)
         rc = health_addr(slice_str(conf.health), slice_str(conf.listen), 1, &listens[1].addr,
                          &health, &d);
     spec.n_listens = health ? 2 : 1;
+    if (rc == 0 && conf.ledger.url.n == 0)
+        spec.n--; /* nobody to carry heads to */
     spec.dir = conf.dir;
     spec.user = conf.user;
     int code = rc == 0 ? group_run(&spec) : command_fail("authority", &d, EXIT_COULD_NOT);

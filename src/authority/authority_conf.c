@@ -26,6 +26,10 @@ const struct conf_rule authority_conf_rules[] = {
     S("key", CONF_TEXT, "rsa2048", "kind of the signing keys: rsa2048, rsa3072, p256, p384"),
     S("interval", CONF_DURATION, "60s", "how often the configuration is signed anew"),
     S("expire", CONF_DURATION, "10m", "for how long a signed configuration holds"),
+    SUBMIT_RULES,
+    {"ledger", "wait", CONF_DURATION, false, "5s",
+     "how long a new configuration waits for the ledger, to be served with its proof; then it is "
+     "served without; 0s: configurations are not logged"},
 };
 const size_t authority_conf_rule_count = ARRAY_LEN(authority_conf_rules);
 
@@ -66,7 +70,13 @@ int authority_conf_read(const char *path, struct authority_conf *out, struct dia
     out->key = command_text(out->a, &k, "authority", "key");
     out->interval_ms = conf_number(&k, s, "interval");
     out->expire_ms = conf_number(&k, s, "expire");
-    return check(out, path, d);
+    out->wait_ms = conf_number(&k, conf_find(&k, "ledger", ""), "wait");
+    rc = check(out, path, d);
+    if (rc == 0) {
+        const char *name = arena_printf(out->a, "%s/authority/changes", out->instance);
+        rc = submit_conf_read(&k, slice_str(name), &out->ledger, d);
+    }
+    return rc;
 }
 
 void authority_conf_free(struct authority_conf *c)

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/conf.h"
 #include "base/diag.h"
+#include "submit/submit_conf.h"
 
 struct authority_conf {
     const char *health; /* host:port, "off", or NULL: proc/health.h */
@@ -17,6 +18,8 @@ struct authority_conf {
     const char *url;     /* "http://host[:port]": what anchors say */
     const char *key;     /* kind of the signing keys */
     int64_t interval_ms, expire_ms;
+    struct submit_conf ledger;
+    int64_t wait_ms; /* for the proof of a new configuration; 0: none is made */
 };
 /* ERR_SYNTAX with file and line. Free it also after a failure. */
 int authority_conf_read(const char *path, struct authority_conf *out, struct diag *d) MUST_USE;

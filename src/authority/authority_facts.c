@@ -1,5 +1,6 @@
 #include "authority/authority_facts.h"
 #include "base/attr.h"
+#include "submit/submit_facts.h"
 
 #define TEXT_WHY 0
 
@@ -45,7 +46,8 @@ static void judge_configuration(struct health_view *v)
                    why);
 }
 
-static const struct health_part parts[] = {{"configuration", judge_configuration}};
+static const struct health_part parts[] = {{"configuration", judge_configuration},
+                                           SUBMIT_FACTS_PART};
 
 #define ROW(name, help, child, kind, word)                                                         \
     {                                                                                              \
@@ -61,6 +63,7 @@ static const struct health_metric metrics[] = {
         HEALTH_COUNTER, AUTHORITY_FACTS_GENERATIONS),
     ROW("sild_configuration_changes_total", "Changes of members, servers and services.", "log",
         HEALTH_COUNTER, AUTHORITY_FACTS_CHANGES),
+    SUBMIT_FACTS_METRICS,
 };
 
 const struct health_spec authority_facts_health = {

@@ -10,6 +10,7 @@
 #include "proc/command.h"
 #include "proc/fs.h"
 #include "proc/group.h"
+#include "submit/submit_key.h"
 #include "wire/json.h"
 
 #include <openssl/rand.h>
@@ -64,6 +65,7 @@ int authority_init(const char *config_path, struct diag *d)
     rc = rc != 0 ? rc : keystore_open(c.dir, true, &store, d);
     rc = rc != 0 ? rc : make_key(&c, store, "internal", "internalSigningKey", d);
     rc = rc != 0 ? rc : make_key(&c, store, "external", "externalSigningKey", d);
+    rc = rc != 0 ? rc : submit_key_make(store, d);
     keystore_close(store);
     authority_conf_free(&c);
     return rc;

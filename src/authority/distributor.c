@@ -1,4 +1,5 @@
 #include "authority/distributor.h"
+#include "authority/publish.h"
 #include "authority/registrar.h"
 #include "base/cursor.h"
 #include "base/err.h"
@@ -93,9 +94,11 @@ static void put_first(struct distributor *t, struct generation *g)
     t->count++;
 }
 
+/* Of proofs only the newest generation's: an older one is of no directory that is served now. */
 static bool find(struct distributor *t, struct slice path, struct sending *out)
 {
-    for (size_t k = 0; k < t->count; k++)
+    size_t last = slice_ends(path, PUBLISH_PROOF) && t->count > 1 ? 1 : t->count;
+    for (size_t k = 0; k < last; k++)
         for (size_t i = 0; i < t->g[k]->n; i++)
             if (slice_eq(t->g[k]->path[i], path)) {
                 *out = (struct sending){t->g[k], t->g[k]->file[i]};
@@ -174,8 +177,9 @@ static void on_done(void *ctx, struct http_exchange *x, bool aborted)
     free(s);
 }
 
-static void send_file(struct http_exchange *x, const struct sending *found, bool xml)
+static void send_file(struct http_exchange *x, const struct sending *found, const char *type)
 {
+    char head[128];
     struct sending *s = malloc(sizeof *s);
     if (s == NULL) {
         http_reply(x, 503, "text/plain", SLICE_NONE, SLICE_LIT("no memory\n"));
@@ -184,11 +188,8 @@ static void send_file(struct http_exchange *x, const struct sending *found, bool
     *s = *found;
     s->from->refs++;
     http_exchange_set(x, s);
-    http_respond(x, 200, NULL,
-                 xml ? SLICE_LIT("Content-Type: text/xml\r\nCache-Control: no-cache\r\n")
-                     : SLICE_LIT("Content-Type: application/octet-stream\r\n"
-                                 "Cache-Control: no-cache\r\n"),
-                 HTTP_SEND_LENGTH, s->left.n);
+    snprintf(head, sizeof head, "Content-Type: %s\r\nCache-Control: no-cache\r\n", type);
+    http_respond(x, 200, NULL, slice_str(head), HTTP_SEND_LENGTH, s->left.n);
     if (slice_eq_str(http_exchange_head(x)->method, "HEAD"))
         s->left.n = 0;
     send_more(s, x);
@@ -203,7 +204,9 @@ static void on_request(void *ctx, struct http_exchange *x)
     bool has_query;
     char name[128];
     http_target_split(h->target, &path, &query, &has_query);
-    bool directory = slice_eq_str(path, "/internalconf") || slice_eq_str(path, "/externalconf");
+    bool proof = slice_ends(path, PUBLISH_PROOF);
+    struct slice what = slice_sub(path, 0, path.n - (proof ? strlen(PUBLISH_PROOF) : 0));
+    bool directory = slice_eq_str(what, "/internalconf") || slice_eq_str(what, "/externalconf");
     if (!slice_eq_str(h->method, "GET") && !slice_eq_str(h->method, "HEAD")) {
         http_reply(x, 405, "text/plain", SLICE_LIT("Allow: GET, HEAD\r\n"),
                    SLICE_LIT("only GET is served here\n"));
@@ -217,7 +220,10 @@ static void on_request(void *ctx, struct http_exchange *x)
     snprintf(name, sizeof name, "V%d%.*s", version_of(has_query ? query : SLICE_NONE),
              (int)(path.n > 100 ? 100 : path.n), (const char *)path.p);
     if (find(t, directory ? slice_str(name) : slice_from(path, 1), &found))
-        send_file(x, &found, slice_ends(path, ".xml"));
+        send_file(x, &found,
+                  proof                      ? "text/plain"
+                  : slice_ends(path, ".xml") ? "text/xml"
+                                             : "application/octet-stream");
     else
         http_reply(x, 404, "text/plain", SLICE_NONE, SLICE_LIT("there is no such file here\n"));
 }

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/hex.h"
 #include "base/timeval.h"
+#include "submit/logged_conf.h"
 #include "xroad/directory.h"
 
 #include <openssl/rand.h>
@@ -142,6 +143,36 @@ int publish_make(const struct authority_conf *conf, const struct state *s,
     for (int v = PUBLISH_VERSION_MAX; rc == 0 && v >= PUBLISH_VERSION_MIN; v--)
         rc = one_version(&p, v, &shared, &priv);
     return rc;
+}
+
+/* "V6/internalconf"; parts have a folder of their own. */
+static bool is_directory(const struct publish_file *f)
+{
+    return slice_ends(slice_str(f->path), "conf");
+}
+
+void publish_record(const struct publish_set *set, struct buf *out)
+{
+    logged_conf_begin(out);
+    for (size_t i = 0; i < set->n; i++)
+        if (is_directory(&set->f[i]))
+            logged_conf_add(out, set->f[i].path, set->f[i].bytes);
+}
+
+int publish_add_proof(struct publish_set *set, struct slice proof, struct arena *a, struct diag *d)
+{
+    struct slice bytes = arena_dup(a, proof);
+    size_t n = set->n;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_directory(&set->f[i]))
+            continue;
+        if (set->n == PUBLISH_FILES_MAX)
+            return diag_set(d, ERR_TOO_LARGE, "too many files in a generation");
+        struct publish_file *f = &set->f[set->n++];
+        snprintf(f->path, sizeof f->path, "%.100s" PUBLISH_PROOF, set->f[i].path);
+        f->bytes = bytes;
+    }
+    return arena_failed(a) ? diag_set(d, ERR_NOMEM, "no memory for a proof") : 0;
 }
 
 int publish_anchor(const struct authority_conf *conf, const struct publish_keys *keys,

@@ -34,6 +34,14 @@ struct publish_set {
 int publish_make(const struct authority_conf *conf, const struct state *s,
                  const struct publish_keys *keys, int64_t now_ms, struct arena *a,
                  struct publish_set *out, struct diag *d) MUST_USE;
+/* A directory's proof stands beside it, under its name with this behind. */
+#define PUBLISH_PROOF ".proof"
+/* The payload of the journal's record that names the set's directories (submit/logged_conf.h). */
+void publish_record(const struct publish_set *set, struct buf *out);
+/* Adds the record's proof beside each directory. ERR_TOO_LARGE, ERR_NOMEM. */
+int publish_add_proof(struct publish_set *set, struct slice proof, struct arena *a,
+                      struct diag *d) MUST_USE;
+
 /* The anchor of the internal or external configuration. */
 int publish_anchor(const struct authority_conf *conf, const struct publish_keys *keys,
                    bool external, int64_t now_ms, struct buf *out, struct diag *d) MUST_USE;

@@ -11,6 +11,9 @@
 #include "proc/fs.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
+#include "submit/logged_conf.h"
+#include "submit/prove.h"
+#include "submit/submitter.h"
 #include "wire/json.h"
 
 #include <dirent.h>
@@ -35,6 +38,7 @@ struct registrar {
     struct publish_keys keys;
     int key_line;
     struct ipc *worker;
+    struct submitter *submitter; /* NULL: no ledger is configured */
     struct loop_timer *timer;
     bool unsettled; /* a record is not on the disk yet */
     struct loop_timer *again;
@@ -42,6 +46,17 @@ struct registrar {
     int64_t published_ms; /* monotonic */
     bool started;         /* keys are here: from now on the distributor is told */
     struct buf set;       /* the newest generation, encoded; at first one without files */
+    /* The newest generation, served or not: it waits for its proof. */
+    struct {
+        struct arena *a; /* NULL: none */
+        struct publish_set *set;
+        uint64_t seq; /* of the journal's record that names it */
+        bool logged;  /* there is one, and no proof yet */
+        bool held;    /* not served before the proof, or before the timer */
+        struct loop_timer *timer;
+    } next;
+    bool more;   /* something changed while one was held */
+    bool serves; /* one was made: the distributor has something to serve */
 };
 
 /* --- a generation --- */
@@ -50,6 +65,10 @@ static int write_files(struct registrar *r, const struct publish_set *set, struc
 {
     char path[1400], folder[1400];
     int rc = 0;
+    for (size_t i = 0; i < set->n; i++) { /* the proof of another generation */
+        snprintf(path, sizeof path, "%s/public/%s" PUBLISH_PROOF, r->conf.dir, set->f[i].path);
+        unlink(path);
+    }
     for (size_t i = 0; rc == 0 && i < set->n; i++) {
         snprintf(path, sizeof path, "%s/public/%s", r->conf.dir, set->f[i].path);
         snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
@@ -109,34 +128,129 @@ static void encode(struct registrar *r, const struct publish_set *set)
     }
 }
 
+static void publish_soon(struct registrar *r);
+
+/* The generation is served as it stands, with its proof or without. */
+static void serve(struct registrar *r)
+{
+    struct diag d = {0};
+    r->next.held = false;
+    loop_timer_cancel(r->next.timer);
+    r->next.timer = NULL;
+    encode(r, r->next.set);
+    send_set(r);
+    for (int v = PUBLISH_VERSION_MIN; v <= PUBLISH_VERSION_MAX; v++)
+        remove_old(r, v);
+    /* The distributor serves from memory: a disk that is full ends no configuration. */
+    if (write_files(r, r->next.set, &d) != 0)
+        report_diag(REPORT_ERROR, "publish", NULL, &d);
+    if (r->more) {
+        r->more = false;
+        publish_soon(r);
+    }
+}
+
+/* --- its proof --- */
+
+/* The ledger has not answered in time: exchange goes on without. */
+static void hold_no_longer(void *ctx)
+{
+    struct registrar *r = ctx;
+    r->next.timer = NULL;
+    report(REPORT_WARN, "publish",
+           "a configuration is served without its proof: the ledger has not taken it in time");
+    serve(r);
+}
+
+static void on_accepted(void *ctx)
+{
+    struct registrar *r = ctx;
+    struct diag d = {0};
+    struct buf proof;
+    if (!r->next.logged || heads_last(submitter_heads(r->submitter)) <= r->next.seq)
+        return;
+    r->next.logged = false;
+    buf_init(&proof, LOGGED_CONF_PROOF_MAX);
+    int rc = prove_record(r->journal, submitter_heads(r->submitter), r->next.seq, &proof, &d);
+    rc = rc != 0 ? rc : publish_add_proof(r->next.set, buf_view(&proof), r->next.a, &d);
+    if (rc != 0)
+        report_diag(REPORT_ERROR, "publish", NULL, &d);
+    buf_free(&proof);
+    if (rc == 0 || r->next.held)
+        serve(r);
+}
+
+static int not_settled(struct registrar *r, int rc, struct diag *d);
+
+/* The journal says what is going to be served. */
+static void log_generation(struct registrar *r)
+{
+    struct buf text;
+    struct diag d = {0};
+    buf_init(&text, 4096);
+    publish_record(r->next.set, &text);
+    int rc = journal_append(r->journal, LOGGED_CONF_RECORD, 0, loop_wall_ms(r->loop), SLICE_NONE,
+                            buf_view(&text), &r->next.seq, &d);
+    rc = rc != 0 ? rc : journal_sync(r->journal, &d);
+    buf_free(&text);
+    if (rc != 0) {
+        r->unsettled = true;
+        (void)not_settled(r, rc, &d);
+        return;
+    }
+    r->next.logged = true;
+    submitter_now(r->submitter);
+}
+
+static void forget(struct registrar *r)
+{
+    loop_timer_cancel(r->next.timer);
+    arena_free(r->next.a);
+    memset(&r->next, 0, sizeof r->next);
+}
+
+/* A new generation; false when none can be made. */
+static bool make(struct registrar *r)
+{
+    struct diag d = {0};
+    forget(r);
+    r->next.a = arena_new(GENERATION_MAX);
+    r->next.set = r->next.a == NULL ? NULL : arena_zalloc(r->next.a, sizeof *r->next.set);
+    int rc = r->next.set == NULL ? diag_set(&d, ERR_NOMEM, "no memory for a generation")
+                                 : publish_make(&r->conf, r->state, &r->keys, loop_wall_ms(r->loop),
+                                                r->next.a, r->next.set, &d);
+    if (rc == 0) {
+        authority_facts_signed(loop_wall_ms(r->loop), r->conf.expire_ms);
+        return true;
+    }
+    forget(r);
+    authority_facts_failed(loop_wall_ms(r->loop), &d);
+    report_diag(rc == ERR_NOT_FOUND ? REPORT_INFO : REPORT_ERROR, "publish", NULL, &d);
+    return false;
+}
+
 static void publish(void *ctx)
 {
     struct registrar *r = ctx;
-    struct publish_set *set;
-    struct arena *a = arena_new(GENERATION_MAX);
-    struct diag d = {0};
     r->timer = NULL;
     r->soon = false;
     r->published_ms = loop_mono_ms(r->loop);
-    set = a == NULL ? NULL : arena_zalloc(a, sizeof *set);
-    int rc = set == NULL
-                 ? ERR_NOMEM
-                 : publish_make(&r->conf, r->state, &r->keys, loop_wall_ms(r->loop), a, set, &d);
-    if (rc == 0) {
-        authority_facts_signed(loop_wall_ms(r->loop), r->conf.expire_ms);
-        encode(r, set);
-        send_set(r);
-        for (int v = PUBLISH_VERSION_MIN; v <= PUBLISH_VERSION_MAX; v++)
-            remove_old(r, v);
-        /* The distributor serves from memory: a disk that is full ends no configuration. */
-        rc = write_files(r, set, &d);
-    } else {
-        authority_facts_failed(loop_wall_ms(r->loop), &d);
+    if (r->next.held) {
+        r->more = true; /* the next one, once this one is served */
+    } else if (make(r)) {
+        bool first = !r->serves;
+        r->serves = true;
+        if (r->submitter != NULL && r->conf.wait_ms > 0)
+            log_generation(r);
+        /* Whoever has nothing yet waits for no proof. */
+        r->next.held = r->next.logged && !first;
+        if (r->next.held)
+            r->next.timer = loop_timer_start(r->loop, r->conf.wait_ms, hold_no_longer, r);
+        else
+            serve(r);
     }
-    if (rc != 0)
-        report_diag(rc == ERR_NOT_FOUND ? REPORT_INFO : REPORT_ERROR, "publish", NULL, &d);
-    arena_free(a);
-    r->timer = loop_timer_start(r->loop, r->conf.interval_ms, publish, r);
+    if (r->timer == NULL)
+        r->timer = loop_timer_start(r->loop, r->conf.interval_ms, publish, r);
 }
 
 static void publish_soon(struct registrar *r)
@@ -261,8 +375,8 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
 
 static int open_state(struct registrar *r, const char *config_path, struct diag *d)
 {
-    char path[1200], public[1200];
-    const char *dirs[] = {path, public, NULL};
+    char path[1200], public[1200], heads[1200];
+    const char *dirs[] = {path, public, heads, NULL};
     int rc = authority_conf_read(config_path, &r->conf, d);
     if (rc != 0)
         return rc;
@@ -276,6 +390,11 @@ static int open_state(struct registrar *r, const char *config_path, struct diag 
         fs_wait_for_space(d);
     rc = rc != 0 ? rc : restore(r, d);
     rc = rc != 0 ? rc : fs_mkdirs(public, 0755, d);
+    rc = rc != 0 ? rc : submitter_folder(r->conf.dir, heads, sizeof heads, d);
+    rc = rc != 0
+             ? rc
+             : submitter_new(r->loop, r->journal, r->conf.dir, &r->conf.ledger, &r->submitter, d);
+    submitter_watch(r->submitter, on_accepted, r);
     /* Here the process narrows itself: from now on journal and published files, no network. */
     return rc != 0 ? rc : sandbox_enter(SANDBOX_LOG, dirs, d);
 }
@@ -326,6 +445,10 @@ static void on_peer(void *ctx, const char *name, int fd)
         ipc_free(r->worker);
         r->worker = ipc_new(r->loop, fd, 64u << 20, &ev, r);
         send_set(r);
+    } else if (strncmp(name, "key", 3) == 0) {
+        submitter_key(r->submitter, fd);
+    } else if (strncmp(name, "agent", 5) == 0) {
+        submitter_connect(r->submitter, fd);
     } else {
         close(fd);
     }
@@ -353,7 +476,9 @@ int registrar_run(struct group_self *self, const char *config_path)
     loop_run(r.loop);
     loop_timer_cancel(r.timer);
     loop_timer_cancel(r.again);
+    forget(&r);
     ipc_free(r.worker);
+    submitter_free(r.submitter);
     EVP_PKEY_free(r.keys.internal);
     EVP_PKEY_free(r.keys.external);
     cert_free(r.keys.internal_cert);

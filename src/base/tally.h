@@ -21,6 +21,7 @@
 #define TALLY_WORDS 768
 #define TALLY_TEXTS 4
 #define TALLY_TEXT_MAX 500
+#define TALLY_TEXT_HEADS 3 /* the last one: submit/submit_facts.h */
 
 /* The lengths of batches and syncs are told in buckets: up to 1, 2, 4 … 64. */
 #define TALLY_BUCKETS 7
@@ -42,6 +43,7 @@ enum tally_word {
     TALLY_SYNCS,                                 /* syncs of the journal that wrote something */
     TALLY_LINES,                                 /* lines of the log written */
     TALLY_LINES_LEFT_OUT,                        /* left out, since there were too many */
+    TALLY_HEADS = 48,                            /* submit/submit_facts.h: 16 words */
     TALLY_OWN = 64,                              /* from here on a role's own */
 };
 

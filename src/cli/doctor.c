@@ -182,6 +182,7 @@ static int run(struct doctor *d, bool json)
     doctor_health(d);
     doctor_peer(d);
     doctor_access(d);
+    doctor_ledger(d);
     const struct doctor_finding *culprit = doctor_find_culprit(d);
     if (json)
         print_json(d, culprit);

@@ -56,6 +56,9 @@ const struct doctor_entry doctor_find_table[DOCTOR_LINKS] = {
                          "process/%"},
     [DOCTOR_ACCESS] = {"access", "the client may use the service, and by which rule",
                        "register, or give the right", "configuration/@ configuration/%"},
+    [DOCTOR_LEDGER] = {"ledger", "the ledger takes the heads of each role's journal",
+                       "start it; register the journal; find out which copy of a journal is whole",
+                       "process/@ process/ledger"},
 };
 
 struct doctor_finding *doctor_find_add(struct doctor *d, enum doctor_link link, const char *subject,

@@ -31,6 +31,7 @@ enum doctor_link {
     DOCTOR_PEER,
     DOCTOR_REGISTRY,
     DOCTOR_ACCESS,
+    DOCTOR_LEDGER,
     DOCTOR_LINKS,
 };
 
@@ -107,6 +108,7 @@ void doctor_log(struct doctor *d);    /* time-stamps, message log */
 void doctor_health(struct doctor *d); /* readiness, as the roles tell it */
 void doctor_peer(struct doctor *d);   /* readiness, peers, registries */
 void doctor_access(struct doctor *d);
+void doctor_ledger(struct doctor *d);
 
 /* Since when the running role with this folder calls a part of itself (proc/health.h) wrong; 0: it
  * does not, or nobody knows. */

@@ -10,6 +10,7 @@
 #include "cli/doctor.h"
 #include "cli/drill.h"
 #include "cli/journal_verify.h"
+#include "cli/journal_vkey.h"
 #include "cli/status.h"
 #include "cli/up.h"
 #include "gateway/gateway.h"
@@ -48,6 +49,7 @@ static const struct {
     {"asic get", cli_asic_get, "export a logged message as a container"},
     {"asic verify", cli_asic_verify, "verify containers of logged messages"},
     {"journal verify", cli_journal_verify, "check a journal, its signatures and time-stamps"},
+    {"journal vkey", cli_journal_vkey, "print the key that a journal's heads are signed with"},
     {"authority", authority_main, "central server: members, trust, global configuration"},
     {"trust", trust_main, "CA, OCSP responder, time-stamp authority"},
     {"gateway", gateway_main, "security server: exchanges signed messages"},

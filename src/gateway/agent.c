@@ -13,6 +13,7 @@
 #include "proc/fs.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
+#include "submit/courier.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ struct agent {
     bool fetched;
     struct frames_stamp *stamp;
     struct buf record;
+    struct courier *courier; /* carries the log's heads to the ledger */
 };
 
 /* --- names to addresses --- */
@@ -288,6 +290,8 @@ static void on_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
         close(f->fd);
     if (f->type == FRAME_STAMP)
         stamp(a, c, f);
+    else
+        courier_frame(a->courier, c, f);
 }
 
 static void on_close(void *ctx, struct ipc *c)
@@ -296,6 +300,7 @@ static void on_close(void *ctx, struct ipc *c)
     for (size_t i = 0; i < PEERS_MAX; i++)
         if (a->peer[i] == c)
             a->peer[i] = NULL;
+    courier_forget(a->courier, c);
     ipc_free(c);
 }
 
@@ -311,9 +316,19 @@ static void on_peer(void *ctx, const char *name, int fd)
         close(fd);
         return;
     }
-    ipc_free(a->peer[i]);
+    if (a->peer[i] != NULL)
+        on_close(a, a->peer[i]);
     a->peer[i] = ipc_new(a->loop, fd, 0, &ev, a);
     send_snapshot(a, a->peer[i]);
+}
+
+static void take_ledger(struct agent *a)
+{
+    struct diag d = {0};
+    const struct serverconf *c = &a->file.conf;
+    if (courier_configure(a->courier, c->ledger.url, c->ledger_policy, &d) != 0 ||
+        confclient_demand(a->conf, c->require_logged ? c->ledger_policy : SLICE_NONE, &d) != 0)
+        report_diag(REPORT_ERROR, "ledger", NULL, &d);
 }
 
 static void take_config(struct agent *a, const struct conffile *next)
@@ -321,6 +336,7 @@ static void take_config(struct agent *a, const struct conffile *next)
     conffile_free(&a->file);
     a->file = *next;
     note_keys(a);
+    take_ledger(a);
 }
 
 /* "reload" with a configuration that the parent has read and checked, since this process may not;
@@ -391,8 +407,11 @@ static int prepare(struct agent *a, const char *config_path, struct diag *d)
     a->conf = confclient_new(folder, federations);
     a->ocsp = ocspclient_new(ocsp);
     a->stamp = malloc(sizeof *a->stamp);
-    if (rc == 0 && (a->conf == NULL || a->ocsp == NULL || a->stamp == NULL))
+    a->courier = courier_new(a->loop);
+    if (rc == 0 && (a->conf == NULL || a->ocsp == NULL || a->stamp == NULL || a->courier == NULL))
         rc = diag_set(d, ERR_NOMEM, "no memory for the agent");
+    if (rc == 0)
+        take_ledger(a);
     /* Here: from now on configuration and OCSP responses, TCP outwards. */
     return rc != 0 ? rc : sandbox_enter(SANDBOX_AGENT, dirs, d);
 }
@@ -422,6 +441,7 @@ int agent_run(struct group_self *self, const char *config_path)
     loop_timer_cancel(a.timer);
     for (size_t i = 0; i < PEERS_MAX; i++)
         ipc_free(a.peer[i]);
+    courier_free(a.courier);
     globalconf_close(a.gc);
     buf_free(&a.image);
     buf_free(&a.record);

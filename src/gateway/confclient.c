@@ -5,6 +5,7 @@
 #include "proc/confsource.h"
 #include "proc/fs.h"
 #include "proc/report.h"
+#include "submit/logged_conf.h"
 #include "xroad/directory.h"
 #include "xroad/params.h"
 
@@ -26,6 +27,8 @@ struct confclient {
     size_t n_good;
     struct digest directories; /* of the last round, one after the other */
     bool changed;              /* what is on disk, since an image of it was made */
+    bool demands;              /* a proof with each configuration */
+    struct policy *policy;     /* by which it is judged; NULL: none that can be read */
 };
 
 struct location {
@@ -58,7 +61,17 @@ struct confclient *confclient_new(const char *folder, const char *federations)
 
 void confclient_free(struct confclient *c)
 {
+    if (c != NULL)
+        policy_free(c->policy);
     free(c);
+}
+
+int confclient_demand(struct confclient *c, struct slice policy, struct diag *d)
+{
+    policy_free(c->policy);
+    c->policy = NULL;
+    c->demands = policy.n > 0;
+    return c->demands ? policy_parse(policy, &c->policy, d) : 0;
 }
 
 /* --- where to look --- */
@@ -139,6 +152,60 @@ static int named(int rc, const char *url, struct diag *d)
     if (rc != 0)
         diag_set(d, ERR_GC_CONNECTION, "%s: %s", url, d->text[0] != 0 ? d->text : err_text(rc));
     return rc == 0 ? 0 : ERR_GC_CONNECTION;
+}
+
+/* --- the proof that it is in the ledger --- */
+
+/* "http://host/internalconf.proof?version=6" */
+static void proof_url(const char *directory, char out[CONFSOURCE_URL])
+{
+    size_t n = strcspn(directory, "?");
+    snprintf(out, CONFSOURCE_URL, "%.*s.proof%s", (int)n, directory, directory + n);
+}
+
+static int check_proof(struct round *r, const char *directory_url, struct slice directory,
+                       struct diag *d)
+{
+    char url[CONFSOURCE_URL];
+    struct http_result res;
+    if (r->c->policy == NULL)
+        return diag_set(d, ERR_SYNTAX, "[ledger] policy cannot be read");
+    proof_url(directory_url, url);
+    int rc = named(
+        http_fetch(url, "GET", SLICE_NONE, SLICE_NONE, LOGGED_CONF_PROOF_MAX, FETCH_MS, &res, d),
+        url, d);
+    if (rc != 0)
+        return rc;
+    if (res.status != 200)
+        rc = diag_set(d, ERR_MISSING_VALIDATION_INFO,
+                      "the authority has no proof that this configuration is in the ledger (%s: "
+                      "status %d): it is not taken",
+                      url, res.status);
+    rc = rc != 0 ? rc
+                 : logged_conf_verify(directory, buf_view(&res.body), r->c->policy, r->instance, d);
+    http_result_free(&res);
+    if (rc != 0 && rc != ERR_MISSING_VALIDATION_INFO)
+        diag_where(d, "the proof that this configuration is in the ledger does not hold, so it is "
+                      "not taken");
+    return rc;
+}
+
+/* Directory and proof. A new one may come between the two: then both are fetched once more. */
+static int get_proven(struct round *r, const char *base, char url[CONFSOURCE_URL],
+                      struct slice *body, struct diag *d)
+{
+    struct http_result res;
+    int rc = ERR_INCORRECT_VALIDATION_INFO;
+    for (int i = 0; i < 2 && rc == ERR_INCORRECT_VALIDATION_INFO; i++) {
+        rc = named(confsource_get(base, DIRECTORY_MAX, FETCH_MS, url, &res, d), url, d);
+        if (rc != 0)
+            return rc;
+        *body = arena_dup(r->a, buf_view(&res.body));
+        http_result_free(&res);
+        if (!r->federated && r->c->demands)
+            rc = check_proof(r, url, *body, d);
+    }
+    return rc;
 }
 
 /* "http://host:port" of the location and the part's own path. */
@@ -279,19 +346,15 @@ static int try_location(struct round *r, const struct location *l, struct diag *
     struct slice certs[CERTS_MAX], bytes[DIRECTORY_PARTS_MAX];
     bool stored[DIRECTORY_PARTS_MAX];
     struct directory *dir = arena_zalloc(r->a, sizeof *dir);
-    struct http_result res;
+    struct slice body;
     char url[CONFSOURCE_URL];
     size_t n = 0;
     for (size_t k = 0; k < 2 && l->certs[k] != NULL; k++)
         for (size_t i = 0; i < l->certs[k]->n && n < CERTS_MAX; i++)
             certs[n++] = l->certs[k]->v[i];
-    int rc = dir == NULL
-                 ? ERR_NOMEM
-                 : named(confsource_get(l->url, DIRECTORY_MAX, FETCH_MS, url, &res, d), url, d);
+    int rc = dir == NULL ? ERR_NOMEM : get_proven(r, l->url, url, &body, d);
     if (rc != 0)
         return rc;
-    struct slice body = arena_dup(r->a, buf_view(&res.body));
-    http_result_free(&res);
     rc = directory_verify(r->a, body, certs, n, r->instance, r->now_ms, dir, d);
     rc = rc != 0 ? rc : check_newer(r, dir, d);
     for (size_t i = 0; rc == 0 && i < dir->n; i++) {

@@ -18,6 +18,14 @@ struct confclient;
 struct confclient *confclient_new(const char *folder, const char *federations);
 void confclient_free(struct confclient *c);
 
+/*
+ * From now on the own instance's configuration is taken only with the proof, beside it at the
+ * authority, that it is in a ledger that this policy believes (submit/logged_conf.h); what was
+ * stored before stays until it expires. policy: a policy file's bytes; empty: nothing is demanded.
+ * ERR_SYNTAX: and nothing is taken until there is a good one.
+ */
+int confclient_demand(struct confclient *c, struct slice policy, struct diag *d) MUST_USE;
+
 /* anchor: the configuration anchor's bytes. One round: own instance, then allowed federated ones
  * (their failures are only reported). */
 int confclient_round(struct confclient *c, struct slice anchor, int64_t now_ms,

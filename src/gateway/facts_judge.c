@@ -1,5 +1,6 @@
 /* What follows from a gateway's facts: its parts, its metrics. */
 #include "gateway/facts.h"
+#include "submit/submit_facts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -297,6 +298,7 @@ static const struct health_part parts[] = {
     {"workers", judge_workers},
     {"peers", judge_peers},
     {"providers", judge_providers},
+    SUBMIT_FACTS_PART,
 };
 
 /* --- metrics --- */
@@ -365,6 +367,7 @@ static const struct health_metric metrics[] = {
         NULL, HEALTH_GAUGE, FACTS_FAR),
     ROW("sild_providers_unreachable", "Own services that a worker could not reach.", "worker", NULL,
         HEALTH_GAUGE, FACTS_NEAR),
+    SUBMIT_FACTS_METRICS,
 };
 
 static void print_key_times(const struct health_view *v, struct buf *out, const char *name,

@@ -16,9 +16,10 @@
 #include <string.h>
 
 #define BATCH_MAX 64
+#define KEYS_MAX (SERVERCONF_KEYS_MAX + 1) /* and the journal's */
 
-/* The keys that have a certificate, for the key process; how many. */
-static size_t list_keys(const struct conffile *file, struct signer_key keys[SERVERCONF_KEYS_MAX])
+/* The keys that have a certificate, and the journal's, for the key process; how many. */
+static size_t list_keys(const struct conffile *file, struct signer_key keys[KEYS_MAX])
 {
     size_t n = 0;
     for (size_t i = 0; i < file->conf.n_keys; i++) {
@@ -36,6 +37,10 @@ static size_t list_keys(const struct conffile *file, struct signer_key keys[SERV
         n++;
         buf_free(&member);
     }
+    if (file->conf.ledger.url.n > 0)
+        keys[n++] = (struct signer_key){.name = SUBMIT_KEY,
+                                        .use = SIGNER_HEAD,
+                                        .origin = arena_cstr(file->a, file->conf.ledger.origin)};
     return n;
 }
 
@@ -43,7 +48,7 @@ static int key_run(struct group_self *self, const char *config_path)
 {
     struct conffile file;
     struct diag d = {0};
-    struct signer_key keys[SERVERCONF_KEYS_MAX];
+    struct signer_key keys[KEYS_MAX];
     char dir[2048];
     if (conffile_read(config_path, &file, &d) != 0) {
         report_diag(REPORT_ERROR, "start", NULL, &d);
@@ -108,7 +113,7 @@ static int check_keys(const struct serverconf *c, struct diag *d)
 static int read_again(const char *config, const char *child, struct buf *out, struct diag *d)
 {
     struct conffile file;
-    struct signer_key keys[SERVERCONF_KEYS_MAX];
+    struct signer_key keys[KEYS_MAX];
     char dir[2048];
     int rc = conffile_read(config, &file, d);
     rc = rc != 0 ? rc : check_keys(&file.conf, d);
@@ -142,7 +147,7 @@ static int run(const char *config, const char *child)
          .reads_config = true,
          .peers = {"log"},
          .run = agent_run},
-        {.name = "log", .count = 1, .run = mlog_run},
+        {.name = "log", .count = 1, .peers = {"key"}, .run = mlog_run},
         {.name = "worker",
          .count = 2,
          .alone = true,

@@ -217,6 +217,7 @@ static void look(struct check *k)
     check_room(k, log, dir);
     check_anchor(k, complaints_line(s, "anchor"));
     check_keys(k);
+    submit_conf_check(&k->conf, &k->file.conf.ledger, dir, k->c);
     for (const struct conf_entry *e = NULL; (e = conf_each(log, "time_stamping", e)) != NULL;)
         complaints_url(k->c, e->line, e->value);
     if (k->file.conf.n_tsas == 0)

@@ -8,6 +8,8 @@
 #include "gateway/snapshot.h"
 #include "proc/ipc.h"
 #include "proc/report.h"
+#include "submit/submit_frames.h"
+#include "submit/submitter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +46,7 @@ struct mlog {
     struct blobs *blobs;
     struct pieces *pieces;
     struct stamping *stamping;
+    struct submitter *submitter; /* NULL: no ledger is configured */
     struct waiting waiting[WAITING_MAX];
     size_t n;
     bool sync_due;
@@ -308,9 +311,8 @@ static void on_worker_closed(void *ctx, struct ipc *line)
     ipc_free(line);
 }
 
-static void take_snapshot(void *ctx, int fd)
+static void take_snapshot(struct mlog *m, int fd)
 {
-    struct mlog *m = ctx;
     struct snapshot *s;
     struct diag d = {0};
     if (snapshot_open(fd, &s, &d) != 0) {
@@ -323,12 +325,35 @@ static void take_snapshot(void *ctx, int fd)
     look_at_disk(m);
 }
 
+/* From the agent, and about no time-stamp. */
+static void on_agent_frame(void *ctx, const struct ipc_frame *f)
+{
+    struct mlog *m = ctx;
+    if (f->type == FRAME_SNAPSHOT && f->fd >= 0) {
+        take_snapshot(m, f->fd);
+        return;
+    }
+    if (f->fd >= 0)
+        close(f->fd);
+    submitter_frame(m->submitter, f);
+}
+
+static void on_agent_line(void *ctx, struct ipc *line)
+{
+    struct mlog *m = ctx;
+    submitter_agent(m->submitter, line);
+}
+
 void mlog_connect(struct mlog *m, const char *name, int fd)
 {
     static const struct ipc_events worker_events = {.on_frame = on_worker_frame,
                                                     .on_close = on_worker_closed};
     if (strncmp(name, "agent", 5) == 0) {
         stamping_connect(m->stamping, fd);
+        return;
+    }
+    if (strncmp(name, "key", 3) == 0) {
+        submitter_key(m->submitter, fd);
         return;
     }
     int i = strncmp(name, "worker:", 7) == 0 ? atoi(name + 7) : 0;
@@ -384,7 +409,8 @@ static int begin(struct mlog *m, struct slice server, const struct journal_optio
         return rc;
     m->blobs = blobs_new();
     m->pieces = m->blobs == NULL ? NULL : pieces_new(m->blobs);
-    m->stamping = stamping_new(m->loop, m->journal, take_snapshot, m);
+    const struct stamping_others others = {on_agent_frame, on_agent_line, m};
+    m->stamping = stamping_new(m->loop, m->journal, &others);
     if (m->pieces == NULL || m->stamping == NULL)
         return diag_set(d, ERR_NOMEM, "no memory for the message log");
     return stamping_recover(m->stamping, d);
@@ -413,6 +439,11 @@ int mlog_new(struct loop *l, const char *dir, struct slice server, const struct 
     return 0;
 }
 
+int mlog_submit(struct mlog *m, const char *dir, const struct submit_conf *conf, struct diag *d)
+{
+    return submitter_new(m->loop, m->journal, dir, conf, &m->submitter, d);
+}
+
 void mlog_free(struct mlog *m)
 {
     if (m == NULL)
@@ -420,6 +451,7 @@ void mlog_free(struct mlog *m)
     loop_timer_cancel(m->look);
     loop_timer_cancel(m->again);
     stamping_free(m->stamping);
+    submitter_free(m->submitter);
     pieces_free(m->pieces);
     blobs_free(m->blobs);
     for (size_t i = 0; i < WORKERS_MAX; i++) {

@@ -11,6 +11,7 @@
 #include "journal/journal.h"
 #include "net/loop.h"
 #include "proc/group.h"
+#include "submit/submit_conf.h"
 
 #define MLOG_FOLDER "messagelog" /* below the gateway's folder */
 
@@ -28,7 +29,11 @@ int mlog_new(struct loop *l, const char *dir, struct slice server, const struct 
              struct mlog **out, struct diag *d) MUST_USE;
 /* NULL is harmless. */
 void mlog_free(struct mlog *m);
-/* A line to "agent", "worker" or "worker:<n>" is up (again). Takes the descriptor over. */
+/* The journal's heads go to the ledger that conf names, if it does (submit/submitter.h). dir: the
+ * gateway's folder. Called once, before any line is up. */
+int mlog_submit(struct mlog *m, const char *dir, const struct submit_conf *conf,
+                struct diag *d) MUST_USE;
+/* A line to "agent", "key", "worker" or "worker:<n>" is up (again). Takes the descriptor over. */
 void mlog_connect(struct mlog *m, const char *name, int fd);
 /* Stamps all that is logged at this moment, then calls done once. */
 void mlog_stamp(struct mlog *m, stamping_done done, void *ctx, uint64_t id);

@@ -7,6 +7,7 @@
 #include "proc/group.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
+#include "submit/submitter.h"
 
 #define STOP_STAMP_MS 3000
 
@@ -14,7 +15,7 @@
 struct run {
     struct group_self *self;
     struct loop *loop;
-    char dir[2100];
+    char dir[2100], heads[2100]; /* of the journal, and of its accepted heads */
     struct mlog *log;
 };
 
@@ -73,13 +74,17 @@ static int open_log(struct run *r, const char *config_path, struct diag *d)
     int rc = conffile_read(config_path, &c, d);
     if (rc != 0)
         return rc;
-    snprintf(r->dir, sizeof r->dir, "%.*s/" MLOG_FOLDER, SLICE_ARG(c.conf.dir));
+    char dir[2048];
+    snprintf(dir, sizeof dir, "%.*s", SLICE_ARG(c.conf.dir));
+    snprintf(r->dir, sizeof r->dir, "%s/" MLOG_FOLDER, dir);
     struct buf server;
     buf_init(&server, 1024);
     id_server_short(&server, &c.conf.server);
     while ((rc = mlog_new(r->loop, r->dir, buf_view(&server), NULL, &r->log, d)) == ERR_DISK_FULL)
         fs_wait_for_space(d);
     buf_free(&server);
+    rc = rc != 0 ? rc : submitter_folder(dir, r->heads, sizeof r->heads, d);
+    rc = rc != 0 ? rc : mlog_submit(r->log, dir, &c.conf.ledger, d);
     conffile_free(&c);
     return rc;
 }
@@ -95,8 +100,8 @@ int mlog_run(struct group_self *self, const char *config_path)
         report_diag(REPORT_ERROR, "log", NULL, &d);
         return EXIT_COULD_NOT;
     }
-    /* Here the process narrows itself: from now on only the journal's folder, no network. */
-    const char *dirs[] = {r.dir, NULL};
+    /* Here the process narrows itself: from now on only the journal's folders, no network. */
+    const char *dirs[] = {r.dir, r.heads, NULL};
     if (sandbox_enter(SANDBOX_LOG, dirs, &d) != 0) {
         report_diag(REPORT_ERROR, "sandbox", NULL, &d);
         return EXIT_COULD_NOT;

@@ -37,6 +37,9 @@ const struct conf_rule serverconf_rules[] = {
       "federated instances that are known too: none, all, or a comma list"),
     S("gateway", "min_peer_version", CONF_TEXT, false, NULL,
       "oldest X-Road version of a client that is served"),
+    S("gateway", "require_logged_configuration", CONF_BOOL, false, "no",
+      "take no global configuration without the proof that it is in the ledger; wants [ledger] "
+      "policy"),
     S("key", "use", CONF_TEXT, false, NULL, "authentication or signing"),
     S("key", "member", CONF_TEXT, false, NULL, "owner of a signing key: INSTANCE/CLASS/CODE"),
     S("key", "certificate", CONF_TEXT, false, NULL, "its certificate's file, DER or PEM"),
@@ -70,6 +73,7 @@ const struct conf_rule serverconf_rules[] = {
       "SUBJECT [METHOD PATH]; a subject is a client's id, global:INSTANCE/GROUP or local:GROUP"),
     S("group", "member", CONF_TEXT, true, NULL,
       "a client's id; the section is [group PROVIDER GROUP]"),
+    SUBMIT_RULES,
 };
 const size_t serverconf_rule_count = ARRAY_LEN(serverconf_rules);
 
@@ -198,6 +202,30 @@ static int read_log(struct builder *b)
     o->body_max = (uint64_t)conf_number(&b->conf, s, "body_max");
     const struct conf_entry *key = conf_each(s, "owner_key", NULL);
     return key == NULL ? 0 : content(b, key->value, key->line, &o->log_owner);
+}
+
+static int read_ledger(struct builder *b)
+{
+    struct serverconf *o = b->out;
+    const struct conf_section *s = conf_find(&b->conf, "ledger", "");
+    const struct conf_entry *policy = conf_each(s, "policy", NULL);
+    struct buf origin;
+    buf_init(&origin, 2048);
+    id_server_short(&origin, &o->server);
+    buf_str(&origin, "/messages");
+    int rc = submit_conf_read(&b->conf, arena_dup(b->a, buf_view(&origin)), &o->ledger, b->d);
+    buf_free(&origin);
+    if (rc != 0) {
+        b->d->code = ERR_MALFORMED_SERVER_CONF;
+        return ERR_MALFORMED_SERVER_CONF;
+    }
+    rc = policy == NULL ? 0 : content(b, policy->value, policy->line, &o->ledger_policy);
+    s = conf_find(&b->conf, "gateway", "");
+    o->require_logged = conf_number(&b->conf, s, "require_logged_configuration") != 0;
+    if (rc == 0 && o->require_logged && o->ledger_policy.n == 0)
+        return bad(b, s == NULL ? 0 : s->line, "require_logged_configuration wants [ledger] policy",
+                   SLICE_NONE);
+    return rc;
 }
 
 static int read_key(struct builder *b, const struct conf_section *s)
@@ -448,6 +476,7 @@ static int build(struct builder *b)
         return diag_set(b->d, ERR_NOMEM, "no memory for the configuration");
     int rc = go_on(b, read_gateway(b));
     rc = rc != 0 ? rc : go_on(b, read_log(b));
+    rc = rc != 0 ? rc : go_on(b, read_ledger(b));
     rc = rc != 0 ? rc : each(b, "key", read_key);
     rc = rc != 0 ? rc : each(b, "client", read_client);
     rc = rc != 0 ? rc : each(b, "service", read_service);
@@ -458,7 +487,7 @@ static int build(struct builder *b)
 static bool names_file(struct slice key)
 {
     return slice_eq_str(key, "certificate") || slice_eq_str(key, "tls_certificate") ||
-           slice_eq_str(key, "owner_key");
+           slice_eq_str(key, "owner_key") || slice_eq_str(key, "policy");
 }
 
 int serverconf_inline(struct arena *a, struct slice text, serverconf_load load, void *ctx,

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/conf.h"
 #include "base/diag.h"
+#include "submit/submit_conf.h"
 #include "wire/http.h"
 #include "xroad/id.h"
 
@@ -107,6 +108,9 @@ struct serverconf {
     uint64_t min_free;         /* bytes of the log's disk; with less, no new message is taken */
     uint64_t body_max;         /* largest body that is kept; larger ones fail the message */
     struct slice log_owner;    /* public key (DER) that kept bodies are sealed to; empty: none */
+    struct submit_conf ledger;
+    struct slice ledger_policy; /* the file's bytes; empty: none is named */
+    bool require_logged;        /* a global configuration is taken only with its proof */
     struct serverconf_client *clients;
     size_t n_clients;
     struct serverconf_service *services;

@@ -30,8 +30,7 @@ struct stamping {
     struct loop *loop;
     struct journal *journal;
     struct ipc *agent;
-    void (*on_snapshot)(void *ctx, int fd);
-    void *ctx;
+    struct stamping_others others;
     struct item *q; /* ring */
     size_t cap, head, n, in_flight;
     int64_t interval_ms, failure_ms;
@@ -47,16 +46,14 @@ struct stamping {
 
 static void attempt(struct stamping *s);
 
-struct stamping *stamping_new(struct loop *l, struct journal *j,
-                              void (*on_snapshot)(void *ctx, int fd), void *ctx)
+struct stamping *stamping_new(struct loop *l, struct journal *j, const struct stamping_others *o)
 {
     struct stamping *s = calloc(1, sizeof *s);
     if (s == NULL)
         return NULL;
     s->loop = l;
     s->journal = j;
-    s->on_snapshot = on_snapshot;
-    s->ctx = ctx;
+    s->others = *o;
     s->interval_ms = DEFAULT_INTERVAL_MS;
     s->frame = malloc(sizeof *s->frame);
     buf_init(&s->body, JOURNAL_RECORD_MAX);
@@ -283,8 +280,8 @@ static void on_frame(void *ctx, struct ipc *c, const struct ipc_frame *f)
     struct stamping *s = ctx;
     struct diag d = {0};
     (void)c;
-    if (f->type == FRAME_SNAPSHOT && f->fd >= 0) {
-        s->on_snapshot(s->ctx, f->fd);
+    if (f->type != FRAME_STAMPED && f->type != FRAME_REFUSED) {
+        s->others.on_frame(s->others.ctx, f);
         return;
     }
     if (f->fd >= 0)
@@ -304,6 +301,7 @@ static void on_close(void *ctx, struct ipc *c)
     struct stamping *s = ctx;
     struct diag d = {0};
     s->agent = NULL;
+    s->others.on_line(s->others.ctx, NULL);
     ipc_free(c);
     if (s->in_flight == 0)
         return;
@@ -317,6 +315,7 @@ void stamping_connect(struct stamping *s, int fd)
     ipc_free(s->agent);
     s->in_flight = 0;
     s->agent = ipc_new(s->loop, fd, 0, &ev, s);
+    s->others.on_line(s->others.ctx, s->agent);
     if (s->n > 0)
         schedule(s, s->interval_ms);
 }

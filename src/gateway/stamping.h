@@ -9,11 +9,17 @@
 #include "gateway/snapshot.h"
 #include "journal/journal.h"
 #include "net/loop.h"
+#include "proc/ipc.h"
 
 struct stamping;
-/* on_snapshot: the agent's line brings snapshots too; the receiver owns the descriptor. */
-struct stamping *stamping_new(struct loop *l, struct journal *j,
-                              void (*on_snapshot)(void *ctx, int fd), void *ctx);
+/* The agent's line serves others, too: on_frame gets all frames that are no time-stamp's (and owns
+ * their descriptor), on_line hears of a new line, or that there is none (NULL). */
+struct stamping_others {
+    void (*on_frame)(void *ctx, const struct ipc_frame *f);
+    void (*on_line)(void *ctx, struct ipc *line);
+    void *ctx;
+};
+struct stamping *stamping_new(struct loop *l, struct journal *j, const struct stamping_others *o);
 void stamping_free(struct stamping *s);
 /* Fills the queue from the journal: every message after the last one that a stamp covers. */
 int stamping_recover(struct stamping *s, struct diag *d) MUST_USE;

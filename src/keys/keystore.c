@@ -408,11 +408,12 @@ int keystore_load(struct keystore *k, const char *name, EVP_PKEY **out, struct d
     return err;
 }
 
-int keystore_check(const char *dir, const char *name, EVP_PKEY *public_key, struct diag *d)
+int keystore_public(const char *dir, const char *name, EVP_PKEY **out, struct diag *d)
 {
     char path[PATH_SIZE];
     struct buf pem;
     int n = snprintf(path, sizeof path, "%s/keys/%s.pub", dir, name);
+    *out = NULL;
     if (n < 0 || (size_t)n >= sizeof path || strchr(name, '/') != NULL)
         return diag_set(d, ERR_KEY_NOT_FOUND, "no key has the name %s", name);
     buf_init(&pem, KEY_FILE_MAX);
@@ -420,12 +421,22 @@ int keystore_check(const char *dir, const char *name, EVP_PKEY *public_key, stru
     if (err != 0)
         err = diag_set(d, ERR_KEY_NOT_FOUND, "there is no key %s in the store", name);
     BIO *bio = err == 0 ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
-    EVP_PKEY *stored = bio == NULL ? NULL : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
-    if (err == 0 && (stored == NULL || EVP_PKEY_eq(stored, public_key) != 1))
+    *out = bio == NULL ? NULL : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+    if (err == 0 && *out == NULL)
+        err = diag_set(d, ERR_CORRUPT, "%s is no public key", path);
+    ERR_clear_error();
+    BIO_free(bio);
+    buf_free(&pem);
+    return err;
+}
+
+int keystore_check(const char *dir, const char *name, EVP_PKEY *public_key, struct diag *d)
+{
+    EVP_PKEY *stored;
+    int err = keystore_public(dir, name, &stored, d);
+    if (err == ERR_CORRUPT || (err == 0 && EVP_PKEY_eq(stored, public_key) != 1))
         err = diag_set(d, ERR_INCORRECT_CERTIFICATE, "the certificate is not of the key %s", name);
     ERR_clear_error();
     EVP_PKEY_free(stored);
-    BIO_free(bio);
-    buf_free(&pem);
     return err;
 }

@@ -38,6 +38,9 @@ int keystore_read_sealed(const char *dir, const char *name, struct buf *out,
                          struct diag *d) MUST_USE;
 int keystore_unseal(const struct keystore *k, const char *name, struct slice sealed, EVP_PKEY **out,
                     struct diag *d) MUST_USE;
+/* The public half of a key in the store below dir; needs no seal. EVP_PKEY_free it.
+ * ERR_KEY_NOT_FOUND, ERR_CORRUPT. */
+int keystore_public(const char *dir, const char *name, EVP_PKEY **out, struct diag *d) MUST_USE;
 
 /* Is the key of this name in the store below dir the one of this public key? Reads the public half
  * only, and needs no seal. ERR_KEY_NOT_FOUND, ERR_INCORRECT_CERTIFICATE. */

@@ -12,6 +12,7 @@
 #include "proc/fs.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
+#include "submit/submitter.h"
 #include "trust/trust_conf.h"
 #include "trust/trust_facts.h"
 #include "wire/json.h"
@@ -40,6 +41,7 @@ struct ca {
     struct journal *journal;
     struct map *by_serial;
     struct ipc *worker;
+    struct submitter *submitter; /* NULL: no ledger is configured */
     int key_line;
     EVP_PKEY *key;
     struct cert *cert;
@@ -442,6 +444,10 @@ static void on_peer(void *ctx, const char *name, int fd)
         c->worker = ipc_new(c->loop, fd, 64u << 20, &ev, c);
         if (c->worker != NULL)
             tell_all(c);
+    } else if (strncmp(name, "key", 3) == 0) {
+        submitter_key(c->submitter, fd);
+    } else if (strncmp(name, "agent", 5) == 0) {
+        submitter_connect(c->submitter, fd);
     } else {
         close(fd);
     }
@@ -471,8 +477,8 @@ static int adopt(struct ca *c, const char *name, struct diag *d)
 
 static int open_ca(struct ca *c, const char *config_path, struct diag *d)
 {
-    char path[1200];
-    const char *dirs[] = {path, NULL};
+    char path[1200], heads[1200];
+    const char *dirs[] = {path, heads, NULL};
     int rc = trust_conf_read(config_path, &c->conf, d);
     if (rc == 0 && (c->cert = certfile_read(c->conf.dir, "ca", d)) == NULL)
         rc = ERR_CERT_NOT_FOUND;
@@ -487,7 +493,11 @@ static int open_ca(struct ca *c, const char *config_path, struct diag *d)
     rc = rc != 0 ? rc : follow(c, d);
     rc = rc != 0 ? rc : adopt(c, "ocsp", d);
     rc = rc != 0 ? rc : adopt(c, "tsa", d);
-    /* Here the process narrows itself: from now on only the journal's folder, no network. */
+    rc = rc != 0 ? rc : submitter_folder(c->conf.dir, heads, sizeof heads, d);
+    rc = rc != 0
+             ? rc
+             : submitter_new(c->loop, c->journal, c->conf.dir, &c->conf.ledger, &c->submitter, d);
+    /* Here the process narrows itself: from now on only the journal's folders, no network. */
     return rc != 0 ? rc : sandbox_enter(SANDBOX_LOG, dirs, d);
 }
 
@@ -505,6 +515,7 @@ int ca_run(struct group_self *self, const char *config_path)
     loop_run(c.loop);
     loop_timer_cancel(c.again);
     ipc_free(c.worker);
+    submitter_free(c.submitter);
     EVP_PKEY_free(c.key);
     cert_free(c.cert);
     struct slice key;

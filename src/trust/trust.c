@@ -5,6 +5,7 @@
 #include "proc/command.h"
 #include "proc/group.h"
 #include "proc/report.h"
+#include "submit/submit_agent.h"
 #include "trust/ca.h"
 #include "trust/responder.h"
 #include "trust/trust_conf.h"
@@ -15,18 +16,34 @@
 
 static int key_run(struct group_self *self, const char *config_path)
 {
-    static const struct signer_key keys[] = {
+    struct signer_key keys[] = {
         {.name = "ca", .use = SIGNER_CERT, .cert_file = "certs/ca.der"},
         {.name = "ocsp", .use = SIGNER_OCSP, .cert_file = "certs/ocsp.der"},
         {.name = "tsa", .use = SIGNER_TSP, .cert_file = "certs/tsa.der"},
+        {.name = SUBMIT_KEY, .use = SIGNER_HEAD},
     };
     struct trust_conf conf;
     struct diag d = {0};
     int code = EXIT_COULD_NOT;
     if (trust_conf_read(config_path, &conf, &d) != 0)
         report_diag(REPORT_ERROR, "start", NULL, &d);
+    else {
+        keys[ARRAY_LEN(keys) - 1].origin = arena_cstr(conf.a, conf.ledger.origin);
+        code = signer_run(self, conf.dir, keys, ARRAY_LEN(keys) - (conf.ledger.url.n == 0), 1);
+    }
+    trust_conf_free(&conf);
+    return code;
+}
+
+static int agent_run(struct group_self *self, const char *config_path)
+{
+    struct trust_conf conf;
+    struct diag d = {0};
+    int code = EXIT_COULD_NOT;
+    if (trust_conf_read(config_path, &conf, &d) != 0)
+        report_diag(REPORT_ERROR, "start", NULL, &d);
     else
-        code = signer_run(self, conf.dir, keys, ARRAY_LEN(keys), 1);
+        code = submit_agent_run(self, &conf.ledger, config_path);
     trust_conf_free(&conf);
     return code;
 }
@@ -39,9 +56,9 @@ static int admin_run(struct group_self *self, const char *config_path)
 
 static int run(const char *config, const char *child)
 {
-    static const struct group_child children[] = {
+    struct group_child children[] = {
         {.name = "key", .count = 1, .run = key_run},
-        {.name = "log", .count = 1, .peers = {"key!"}, .run = ca_run},
+        {.name = "log", .count = 1, .peers = {"key!", "key"}, .run = ca_run},
         {.name = "worker",
          .count = 1,
          .alone = true,
@@ -49,6 +66,7 @@ static int run(const char *config, const char *child)
          .listens = {"ocsp", "tsa"},
          .run = responder_run},
         HEALTH_CHILD(admin_run),
+        SUBMIT_AGENT_CHILD(agent_run),
     };
     struct group_listen listens[3] = {{.name = "ocsp"}, {.name = "tsa"}, {.name = HEALTH_LISTEN}};
     bool health = false;
@@ -70,6 +88,8 @@ static int run(const char *config, const char *child)
         rc = health_addr(slice_str(conf.health), slice_str(conf.ocsp_listen), 2, &listens[2].addr,
                          &health, &d);
     spec.n_listens = health ? 3 : 2;
+    if (rc == 0 && conf.ledger.url.n == 0)
+        spec.n--; /* nobody to carry heads to */
     spec.dir = conf.dir;
     spec.user = conf.user;
     int code = rc == 0 ? group_run(&spec) : command_fail("trust", &d, EXIT_COULD_NOT);

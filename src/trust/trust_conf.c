@@ -32,6 +32,7 @@ const struct conf_rule trust_conf_rules[] = {
     S("service_validity", CONF_DURATION, "3650d", "the same for OCSP and time-stamp certificates"),
     S("leaf_validity", CONF_DURATION, "730d", "the same for certificates that are issued"),
     S("ocsp_next_update", CONF_DURATION, "1h", "nextUpdate after thisUpdate"),
+    SUBMIT_RULES,
 };
 const size_t trust_conf_rule_count = ARRAY_LEN(trust_conf_rules);
 
@@ -62,7 +63,8 @@ int trust_conf_read(const char *path, struct trust_conf *out, struct diag *d)
     out->service_ms = conf_number(&k, s, "service_validity");
     out->leaf_ms = conf_number(&k, s, "leaf_validity");
     out->ocsp_next_ms = conf_number(&k, s, "ocsp_next_update");
-    return 0;
+    /* A CA belongs to no instance: the file names its journal. */
+    return submit_conf_read(&k, SLICE_NONE, &out->ledger, d);
 }
 
 void trust_conf_free(struct trust_conf *c)

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/conf.h"
 #include "base/diag.h"
+#include "submit/submit_conf.h"
 
 struct trust_conf {
     struct arena *a;
@@ -17,6 +18,7 @@ struct trust_conf {
     const char *ca_key, *service_key;     /* kinds of keys */
     int64_t ca_ms, service_ms, leaf_ms;   /* validity of certificates */
     int64_t ocsp_next_ms;                 /* nextUpdate after thisUpdate */
+    struct submit_conf ledger;
 };
 /* ERR_SYNTAX with file and line. Free it also after a failure. */
 int trust_conf_read(const char *path, struct trust_conf *out, struct diag *d) MUST_USE;

@@ -1,5 +1,6 @@
 #include "trust/trust_facts.h"
 #include "base/attr.h"
+#include "submit/submit_facts.h"
 
 #define EXPIRY_WARN_MS (30 * (int64_t)86400000)
 
@@ -29,7 +30,7 @@ static void judge_certificates(struct health_view *v)
     }
 }
 
-static const struct health_part parts[] = {{"certificates", judge_certificates}};
+static const struct health_part parts[] = {{"certificates", judge_certificates}, SUBMIT_FACTS_PART};
 
 #define ROW(name, help, child, labels, kind, word)                                                 \
     {                                                                                              \
@@ -55,6 +56,7 @@ static const struct health_metric metrics[] = {
         TRUST_FACTS_ISSUED),
     ROW("sild_certificates_revoked_total", "Certificates revoked.", "log", NULL, HEALTH_COUNTER,
         TRUST_FACTS_REVOKED),
+    SUBMIT_FACTS_METRICS,
 };
 
 const struct health_spec trust_facts_health = {

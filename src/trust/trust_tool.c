@@ -8,6 +8,7 @@
 #include "proc/command.h"
 #include "proc/fs.h"
 #include "proc/group.h"
+#include "submit/submit_key.h"
 #include "trust/trust.h"
 #include "trust/trust_conf.h"
 #include "wire/json.h"
@@ -91,6 +92,7 @@ int trust_init(const char *config_path, struct diag *d)
     rc = rc != 0 ? rc
                  : make_one(&c, store, "tsa", c.service_key, CERT_TSA, "Time-stamp authority",
                             c.service_ms, ca, ca_key, &leaf, &key, d);
+    rc = rc != 0 ? rc : submit_key_make(store, d);
     cert_free(leaf);
     EVP_PKEY_free(key);
     cert_free(ca);
