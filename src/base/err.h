@@ -122,6 +122,8 @@
     X(ERR_GC_PART_INTEGRITY, "global_conf_part_downloaded_file_integrity_failure",                 \
       "a part does not have the hash that the directory names")                                    \
     X(ERR_GC_PART_SAVE, "global_conf_part_file_save_failure", "a part cannot be saved")            \
+    X(ERR_GC_UNPROVEN, "global_conf_not_logged",                                                   \
+      "no proof that the configuration is in the ledger")                                          \
     /* keys, message log, OCSP */                                                                  \
     X(ERR_KEY_NOT_FOUND, "key_not_found", "key not found")                                         \
     X(ERR_KEY_NOT_AVAILABLE, "key_not_available", "key is not available")                          \

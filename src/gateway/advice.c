@@ -30,6 +30,9 @@
 #define FORGED_CONF                                                                                \
     "the authority's operator compares what is downloaded, and this server's anchor, with what "   \
     "the authority signed" STAYS
+#define LOG_CONF                                                                                   \
+    "the authority's operator sees that the ledger takes the heads of the authority's "            \
+    "journal" STAYS
 #define OWN_SIGNING                                                                                \
     "the operator of that security server sees that the signing certificate is valid, that its "   \
     "OCSP responder can be reached, and that the clock is right"
@@ -90,6 +93,7 @@ static const struct {
     {NULL, NULL, ERR_GC_PART_DOWNLOAD, REACH_AUTHORITY},
     {NULL, NULL, ERR_GC_SIGNATURE, FORGED_CONF},
     {NULL, NULL, ERR_GC_NO_CERT, FORGED_CONF},
+    {NULL, NULL, ERR_GC_UNPROVEN, LOG_CONF},
     {NULL, NULL, ERR_GC_NO_SIGNED_DATA, FORGED_CONF},
     {NULL, NULL, ERR_GC_HEADER_MISSING, FORGED_CONF},
     {NULL, NULL, ERR_GC_HEADER_PARAM, FORGED_CONF},

@@ -177,14 +177,14 @@ static int check_proof(struct round *r, const char *directory_url, struct slice 
     if (rc != 0)
         return rc;
     if (res.status != 200)
-        rc = diag_set(d, ERR_MISSING_VALIDATION_INFO,
+        rc = diag_set(d, ERR_GC_UNPROVEN,
                       "the authority has no proof that this configuration is in the ledger (%s: "
                       "status %d): it is not taken",
                       url, res.status);
     rc = rc != 0 ? rc
                  : logged_conf_verify(directory, buf_view(&res.body), r->c->policy, r->instance, d);
     http_result_free(&res);
-    if (rc != 0 && rc != ERR_MISSING_VALIDATION_INFO)
+    if (rc != 0 && rc != ERR_GC_UNPROVEN)
         diag_where(d, "the proof that this configuration is in the ledger does not hold, so it is "
                       "not taken");
     return rc;
@@ -205,7 +205,9 @@ static int get_proven(struct round *r, const char *base, char url[CONFSOURCE_URL
         if (!r->federated && r->c->demands)
             rc = check_proof(r, url, *body, d);
     }
-    return rc;
+    if (rc != 0 && d != NULL)
+        d->code = ERR_GC_UNPROVEN;
+    return rc == 0 ? 0 : ERR_GC_UNPROVEN;
 }
 
 /* "http://host:port" of the location and the part's own path. */
