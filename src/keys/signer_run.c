@@ -32,8 +32,8 @@ static void on_peer(void *ctx, const char *name, int fd)
         report(REPORT_ERROR, "key_line", "No line to %s: %s.", name, err_text(err));
 }
 
-/* --- other keys, while it runs: u32 n, each u16 use, var name, var member, var certificate, var
- * sealed key --- */
+/* --- other keys, while it runs: u32 n, each u16 use, var name, var member or origin, var
+ * certificate, var sealed key --- */
 
 int signer_put_keys(struct buf *b, const char *keys_dir, const struct signer_key *keys, size_t n,
                     struct diag *d)
@@ -47,7 +47,7 @@ int signer_put_keys(struct buf *b, const char *keys_dir, const struct signer_key
         err = keystore_read_sealed(keys_dir, keys[i].name, &sealed, d);
         wr_u16(b, (uint16_t)keys[i].use);
         wr_var(b, slice_str(keys[i].name));
-        wr_var(b, keys[i].member == NULL ? SLICE_NONE : slice_str(keys[i].member));
+        wr_var(b, slice_str(keys[i].member != NULL ? keys[i].member : keys[i].origin));
         wr_var(b, keys[i].cert);
         wr_var(b, buf_view(&sealed));
     }
@@ -57,16 +57,17 @@ int signer_put_keys(struct buf *b, const char *keys_dir, const struct signer_key
 
 static int take_key(struct run *r, struct rd *in, struct signer_keys *into, struct diag *d)
 {
-    char name[TEXT_MAX + 1], member[TEXT_MAX + 1];
+    char name[TEXT_MAX + 1], owner[TEXT_MAX + 1];
     EVP_PKEY *key;
     struct signer_key k = {.use = (enum signer_type)rd_u16(in), .name = name};
-    struct slice name_text = rd_var(in, TEXT_MAX), member_text = rd_var(in, TEXT_MAX);
+    struct slice name_text = rd_var(in, TEXT_MAX), owner_text = rd_var(in, TEXT_MAX);
     k.cert = rd_var(in, CERT_MAX);
     struct slice sealed = rd_var(in, SEALED_MAX);
     if (in->bad || !slice_cstr(name_text, name, sizeof name) ||
-        !slice_cstr(member_text, member, sizeof member))
+        !slice_cstr(owner_text, owner, sizeof owner))
         return diag_set(d, ERR_CORRUPT, "keys were handed over incomplete");
-    k.member = member_text.n > 0 ? member : NULL;
+    k.member = k.use == SIGNER_MESSAGE ? owner : NULL;
+    k.origin = k.use == SIGNER_HEAD ? owner : NULL;
     int err = keystore_unseal(r->store, name, sealed, &key, d);
     err = err != 0 ? err : signer_keys_add(into, &k, key, d);
     EVP_PKEY_free(key);
