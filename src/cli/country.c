@@ -4,6 +4,12 @@
 #define STATE "SILD/GOV/70000001"
 #define SOCIAL "SILD/GOV/70000002"
 
+/* Where the heads of every role's journal go. */
+#define LEDGER                                                                                     \
+    "[ledger]\n"                                                                                   \
+    "url = " COUNTRY_LEDGER_URL "\n"                                                               \
+    "policy = ../ledger/policy\n"
+
 #define GATEWAY(member, code, host, name)                                                          \
     "# Gateway of " name ".\n"                                                                     \
     "[gateway]\n"                                                                                  \
@@ -14,6 +20,7 @@
     "peer = " host ":5500\n"                                                                       \
     "ocsp = " host ":5577\n"                                                                       \
     "config_interval = 5s\n"                                                                       \
+    "require_logged_configuration = yes\n"                                                         \
     "workers = 1\n" /* two gateways share a small machine's two cores */                           \
     "\n"                                                                                           \
     "[key auth]\n"                                                                                 \
@@ -28,9 +35,30 @@
     "[log]\n"                                                                                      \
     "time_stamping = http://127.0.1.2:8899/\n"                                                     \
     "stamp_interval = 1s\n"                                                                        \
-    "stamp_failure = 20s\n" /* times are short here, so that one sees what happens */
+    "stamp_failure = 20s\n" /* times are short here, so that one sees what happens */              \
+    "\n" LEDGER
+
+#define WITNESS(number, host)                                                                      \
+    {                                                                                              \
+        "ledger witness", "witness" number, "cosigns checkpoints, http://" host ":7380",           \
+            "# One of three witnesses of the ledger.\n"                                            \
+            "[witness]\n"                                                                          \
+            "name = w" number ".sild.example\n"                                                    \
+            "listen = " host ":7380\n"                                                             \
+            "workers = 1\n"                                                                        \
+    }
 
 const struct country_role country_roles[COUNTRY_ROLES] = {
+    [COUNTRY_WITNESS1] = WITNESS("1", "127.0.1.32"),
+    [COUNTRY_WITNESS2] = WITNESS("2", "127.0.1.33"),
+    [COUNTRY_WITNESS3] = WITNESS("3", "127.0.1.34"),
+    [COUNTRY_LEDGER] = {"ledger", "ledger", "rounds and proofs, " COUNTRY_LEDGER_URL "/",
+                        "# The ledger over all journals.\n"
+                        "[ledger]\n"
+                        "origin = " COUNTRY_LEDGER_ORIGIN "\n"
+                        "listen = 127.0.1.31:2025\n"
+                        "journals = journals\n"
+                        "policy = policy\n"},
     [COUNTRY_TRUST] = {"trust", "trust", "OCSP 127.0.1.2:8888, time-stamps 127.0.1.2:8899",
                        "# Certification, OCSP and time-stamps of the demonstration country.\n"
                        "[trust]\n"
@@ -40,7 +68,8 @@ const struct country_role country_roles[COUNTRY_ROLES] = {
                        "ocsp_listen = 127.0.1.2:8888\n"
                        "ocsp_url = http://127.0.1.2:8888/\n"
                        "tsa_listen = 127.0.1.2:8899\n"
-                       "tsa_url = http://127.0.1.2:8899/\n"},
+                       "tsa_url = http://127.0.1.2:8899/\n"
+                       "\n" LEDGER "journal = SILD/trust/certificates\n"},
     [COUNTRY_AUTHORITY] = {"authority", "authority",
                            "global configuration http://127.0.1.1:4080/internalconf",
                            "# Who belongs, who is trusted.\n"
@@ -50,7 +79,8 @@ const struct country_role country_roles[COUNTRY_ROLES] = {
                            "address = 127.0.1.1\n"
                            "url = http://127.0.1.1:4080\n"
                            "interval = 10s\n"
-                           "expire = 45s\n"},
+                           "expire = 45s\n"
+                           "\n" LEDGER},
     [COUNTRY_POPULATION] = {"registry", "population", "http://127.0.1.21:9001/openapi.json",
                             "# The population register.\n"
                             "[registry]\n"
@@ -98,6 +128,21 @@ const struct country_key country_keys[] = {
     {COUNTRY_SOCIAL, "sign", "sign", "70000002", "Social Insurance Board", "social"},
 };
 const size_t country_key_count = ARRAY_LEN(country_keys);
+
+const struct country_journal country_journals[] = {
+    {COUNTRY_TRUST, "SILD/trust/certificates"},
+    {COUNTRY_AUTHORITY, "SILD/authority/changes"},
+    {COUNTRY_STATE, STATE "/state/messages"},
+    {COUNTRY_SOCIAL, SOCIAL "/social/messages"},
+};
+const size_t country_journal_count = ARRAY_LEN(country_journals);
+
+const struct country_witness country_witnesses[] = {
+    {COUNTRY_WITNESS1, "w1", "w1.sild.example", "http://127.0.1.32:7380"},
+    {COUNTRY_WITNESS2, "w2", "w2.sild.example", "http://127.0.1.33:7380"},
+    {COUNTRY_WITNESS3, "w3", "w3.sild.example", "http://127.0.1.34:7380"},
+};
+const size_t country_witness_count = ARRAY_LEN(country_witnesses);
 
 const char *const country_words[] = {
     "class|add|GOV|Government",

@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "cli/country.h"
+#include "cli/found_ledger.h"
 #include "crypto/cert.h"
 #include "keys/keystore.h"
 #include "proc/fs.h"
@@ -62,7 +63,7 @@ int found_files(const char *dir, const char *key_kind, struct diag *d)
     rc = rc != 0 ? rc : authority_init(path, d);
     for (size_t i = 0; rc == 0 && i < country_key_count; i++)
         rc = make_key(dir, &country_keys[i], key_kind, d);
-    return rc;
+    return rc != 0 ? rc : found_ledger(dir, d);
 }
 
 /* One command to a role; its text as the error when it says no. */

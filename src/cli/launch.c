@@ -71,7 +71,15 @@ static void become(const struct launch *l)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     read_environment(l->env_path);
     setenv("NOTIFY_SOCKET", l->notify_path, 1);
-    execl("/proc/self/exe", "sild", l->role, "--config", l->config, (char *)NULL);
+    char first[64], *second = strchr(l->role, ' ') == NULL ? NULL : first;
+    snprintf(first, sizeof first, "%s", l->role);
+    if (second != NULL) {
+        second = strchr(first, ' ');
+        *second++ = 0;
+        execl("/proc/self/exe", "sild", first, second, "--config", l->config, (char *)NULL);
+    } else {
+        execl("/proc/self/exe", "sild", first, "--config", l->config, (char *)NULL);
+    }
     _exit(3);
 }
 

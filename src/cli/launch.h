@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 struct launch {
-    const char *role;     /* "gateway" */
+    const char *role;     /* "gateway", "ledger witness" */
     const char *name;     /* "state": for lines and the log's folder */
     const char *config;   /* FILE */
     const char *log_path; /* stderr goes there, appended */

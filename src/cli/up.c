@@ -147,6 +147,10 @@ static int found(struct country *c, struct diag *d)
     char mark[PATH_CAP];
     int rc = found_files(c->dir, c->key_kind, d);
     pid_t people = rc == 0 ? make_people(c) : -1;
+    for (int i = 0; rc == 0 && i <= COUNTRY_LEDGER; i++)
+        rc = start(c, i, d);
+    for (int i = 0; rc == 0 && i <= COUNTRY_LEDGER; i++)
+        rc = ready(c, i, d);
     rc = rc != 0 ? rc : start(c, COUNTRY_TRUST, d);
     rc = rc != 0 ? rc : start(c, COUNTRY_AUTHORITY, d);
     rc = rc != 0 ? rc : ready(c, COUNTRY_TRUST, d);
@@ -177,9 +181,11 @@ static int restart(struct country *c, struct diag *d)
 
 static void stop_all(struct country *c)
 {
-    /* Who asks stops first; who stamps and answers for certificates stops last. */
-    static const int order[] = {COUNTRY_SOCIAL, COUNTRY_STATE, COUNTRY_POPULATION,
-                                COUNTRY_AUTHORITY, COUNTRY_TRUST};
+    /* Who asks stops first; who stamps and answers for certificates after all that ask it, and the
+     * ledger, which takes the last heads, after those. */
+    static const int order[] = {COUNTRY_SOCIAL,    COUNTRY_STATE,    COUNTRY_POPULATION,
+                                COUNTRY_AUTHORITY, COUNTRY_TRUST,    COUNTRY_LEDGER,
+                                COUNTRY_WITNESS1,  COUNTRY_WITNESS2, COUNTRY_WITNESS3};
     for (size_t i = 0; i < ARRAY_LEN(order); i++)
         launch_stop(&c->role[order[i]], STOP_MS);
 }
@@ -374,6 +380,12 @@ static int run(const char *dir, const char *key_kind, bool fresh)
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
     bool known = fs_exists(mark);
+    if (known && !fs_exists(c.config[COUNTRY_LEDGER])) {
+        diag_set(&d, ERR_NOT_FOUND,
+                 "the country in %s was founded before it had a ledger: found it anew with --fresh",
+                 dir);
+        return command_fail("up", &d, EXIT_NO);
+    }
     if (known && key_kind != NULL) {
         diag_set(&d, ERR_EXISTS, "the country in %s has its keys already: --key wants --fresh",
                  dir);
@@ -426,9 +438,10 @@ int cli_up(int argc, char **argv)
     };
     const struct opt_command cmd = {
         .usage = "sild up [--dir DIR] [--fresh | --role NAME] [--key KIND]",
-        .text = "Brings the demonstration country up: authority, trust, two gateways and the\n"
-                "population register, each in its own processes on loopback addresses. Restarts\n"
-                "on what it finds. Ctrl-C or sild down stops all in order.",
+        .text = "Brings the demonstration country up: authority, trust, two gateways, the\n"
+                "population register, and a ledger with three witnesses, each in its own\n"
+                "processes on loopback addresses. Restarts on what it finds. Ctrl-C or sild down "
+                "stops all in order.",
         .opts = opts,
     };
     char *args[argc + 1];
