@@ -2,7 +2,7 @@
 #include "base/err.h"
 #include "cli/country.h"
 #include "keys/keystore.h"
-#include "ledger/ledger_conf.h"
+#include "ledger/ledger.h"
 #include "proc/fs.h"
 #include "submit/submit_key.h"
 #include "tlog/policy.h"
@@ -25,17 +25,6 @@ static int write_into(const char *dir, int role, const char *name, const struct 
     snprintf(path, sizeof path, "%s/%s/%s", dir, country_roles[role].name, name);
     return text->failed ? diag_set(d, ERR_TOO_LARGE, "%s is too large", path)
                         : fs_write(path, buf_view(text), 0644, d);
-}
-
-static int make_key(const char *folder, const char *name, struct diag *d)
-{
-    struct keystore *store = NULL;
-    EVP_PKEY *key = NULL;
-    int rc = keystore_open(folder, true, &store, d);
-    rc = rc != 0 ? rc : keystore_generate(store, name, "ed25519", &key, d);
-    EVP_PKEY_free(key);
-    keystore_close(store);
-    return rc;
 }
 
 /* The journal's key, where its role's founding has made none. */
@@ -90,21 +79,14 @@ static int make_witness(const char *dir, const struct country_witness *w, const 
 
 static int make_policy(const char *dir, struct diag *d)
 {
-    char folder[PATH_CAP];
-    struct note_key key = {0};
+    char folder[PATH_CAP], vkey[NOTE_VKEY_MAX + 1] = "";
     struct buf log, policy;
-    buf_init(&log, 4096);
+    buf_init(&log, NOTE_VKEY_MAX + 1);
     buf_init(&policy, POLICY_MAX);
     folder_of(dir, COUNTRY_LEDGER, folder);
-    int rc = make_key(folder, LEDGER_KEY, d);
-    rc = rc != 0 ? rc : ledger_conf_key(folder, LEDGER_KEY, COUNTRY_LEDGER_ORIGIN, &key, d);
-    if (rc == 0) {
-        note_key_print(&key, &log);
-        buf_byte(&log, '\n');
-        buf_str(&policy, "log ");
-        note_key_print(&key, &policy);
-        buf_str(&policy, " " COUNTRY_LEDGER_URL "\n");
-    }
+    int rc = ledger_init(folder, NULL, COUNTRY_LEDGER_ORIGIN, COUNTRY_LEDGER_URL, vkey, d);
+    buf_printf(&log, "%s\n", vkey);
+    buf_printf(&policy, "log %s " COUNTRY_LEDGER_URL "\n", vkey);
     for (size_t i = 0; rc == 0 && i < country_witness_count; i++)
         rc = make_witness(dir, &country_witnesses[i], &log, &policy, d);
     buf_printf(&policy, "group witnesses %d", COUNTRY_QUORUM);
@@ -112,7 +94,6 @@ static int make_policy(const char *dir, struct diag *d)
         buf_printf(&policy, " %s", country_witnesses[i].label);
     buf_str(&policy, "\nquorum witnesses\n");
     rc = rc != 0 ? rc : write_into(dir, COUNTRY_LEDGER, "policy", &policy, d);
-    note_key_free(&key);
     buf_free(&log);
     buf_free(&policy);
     return rc;
