@@ -38,7 +38,7 @@ class Country:
 
     def logs(self):
         text = ''
-        for name in 'trust', 'authority', 'population', 'state', 'social':
+        for name in 'ledger', 'trust', 'authority', 'population', 'state', 'social':
             try:
                 with open('%s/%s/log' % (self.dir, name), errors='replace') as f:
                     text += '%s:\n%s\n' % (name, f.read()[-1500:])
