@@ -223,8 +223,8 @@ static int read_ledger(struct builder *b)
     s = conf_find(&b->conf, "gateway", "");
     o->require_logged = conf_number(&b->conf, s, "require_logged_configuration") != 0;
     if (rc == 0 && o->require_logged && o->ledger_policy.n == 0)
-        return bad(b, s == NULL ? 0 : s->line, "require_logged_configuration wants [ledger] policy",
-                   SLICE_NONE);
+        return bad(b, s == NULL ? 0 : s->line, "[ledger] policy is missing, which this wants",
+                   SLICE_LIT("require_logged_configuration"));
     return rc;
 }
 

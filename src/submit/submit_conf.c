@@ -35,14 +35,14 @@ int submit_conf_read(const struct conf *k, struct slice fallback, struct submit_
     if (http_url_parse(out->url, &u) != 0 || slice_find(out->url, '?') != SIZE_MAX)
         return bad(s, "url", d, "not an http or https URL without a query", out->url);
     if (out->origin.n == 0)
-        return bad(s, "journal", d, "a name is wanted, such as INSTANCE/SERVER/JOURNAL",
-                   SLICE_NONE);
+        return bad(s, "journal", d, "a name is wanted, such as",
+                   SLICE_LIT("INSTANCE/SERVER/JOURNAL"));
     if (!submit_conf_is_origin(out->origin))
         return bad(s, "journal", d,
                    "a name has 1 to 255 printable ASCII characters, no blank and no \"+\"",
                    out->origin);
     if (out->interval_ms < 100)
-        return bad(s, "interval", d, "at least 100ms", SLICE_NONE);
+        return bad(s, "interval", d, "heads go out at most every", SLICE_LIT("100ms"));
     return 0;
 }
 
