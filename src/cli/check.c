@@ -9,6 +9,7 @@
 #include "proc/confdir.h"
 #include "proc/fs.h"
 #include "registry/registry_conf.h"
+#include "submit/submit_conf.h"
 #include "trust/trust_conf.h"
 #include "wire/json.h"
 #include "witness/witness_conf.h"
@@ -106,6 +107,7 @@ struct simple {
     const char *addresses[ADDRESSES_MAX]; /* keys that hold one to listen on */
     /* The role's own reading; its folder. */
     int (*read)(const char *path, char *dir, size_t cap, struct diag *d);
+    bool hands_in; /* has a journal whose heads go to a ledger: [ledger] url */
 };
 
 static const struct simple simple[] = {
@@ -113,19 +115,32 @@ static const struct simple simple[] = {
      authority_conf_rules,
      &authority_conf_rule_count,
      {"listen", "health"},
-     read_authority},
+     read_authority,
+     true},
     {"trust",
      trust_conf_rules,
      &trust_conf_rule_count,
      {"ocsp_listen", "tsa_listen", "health"},
-     read_trust},
+     read_trust,
+     true},
     {"registry",
      registry_conf_rules,
      &registry_conf_rule_count,
      {"listen", "health"},
-     read_registry},
-    {"ledger", ledger_conf_rules, &ledger_conf_rule_count, {"listen", "health"}, read_ledger},
-    {"witness", witness_conf_rules, &witness_conf_rule_count, {"listen", "health"}, read_witness},
+     read_registry,
+     false},
+    {"ledger",
+     ledger_conf_rules,
+     &ledger_conf_rule_count,
+     {"listen", "health"},
+     read_ledger,
+     false},
+    {"witness",
+     witness_conf_rules,
+     &witness_conf_rule_count,
+     {"listen", "health"},
+     read_witness,
+     false},
 };
 
 static void check_simple(const struct simple *r, const char *path, struct slice text,
@@ -150,6 +165,9 @@ static void check_simple(const struct simple *r, const char *path, struct slice 
     }
     if (dir[0] != 0)
         complaints_folder(c, complaints_line(s, "dir"), dir);
+    struct submit_conf heads;
+    if (dir[0] != 0 && r->hands_in && submit_conf_read(&conf, SLICE_LIT("-"), &heads, NULL) == 0)
+        submit_conf_check(&conf, &heads, dir, c);
     arena_free(a);
 }
 
