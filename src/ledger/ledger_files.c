@@ -1,5 +1,5 @@
 #include "ledger/ledger_files.h"
-#include "base/attr.h"
+#include "base/err.h"
 #include "ledger/ledger_facts.h"
 #include "tlog/tile.h"
 
@@ -87,6 +87,23 @@ static int open_file(const struct ledger_files *f, struct slice path, uint64_t *
     close(fd);
     errno = ENOENT;
     return -1;
+}
+
+int ledger_files_read(struct ledger_files *f, const char *path, struct buf *out)
+{
+    uint64_t size = 0;
+    int fd = open_file(f, slice_str(path), &size);
+    if (fd < 0)
+        return err_from_errno(errno);
+    uint8_t *to = size <= out->max ? buf_room(out, (size_t)size) : NULL;
+    ssize_t n = to == NULL ? 0 : pread(fd, to, (size_t)size, 0);
+    close(fd);
+    if (to == NULL)
+        return ERR_TOO_LARGE;
+    if (n < 0 || (uint64_t)n != size)
+        return ERR_IO;
+    out->n += (size_t)n;
+    return 0;
 }
 
 /* Sends on until the queue is full; false when all is sent or the file cannot be read. */

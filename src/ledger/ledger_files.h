@@ -13,6 +13,8 @@ struct ledger_files;
 /* dir: the ledger's folder; its folder public must be there. NULL without memory. */
 struct ledger_files *ledger_files_new(const char *dir);
 void ledger_files_free(struct ledger_files *f);
+/* A whole public file, appended. ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_IO. */
+int ledger_files_read(struct ledger_files *f, const char *path, struct buf *out) MUST_USE;
 
 /* A response that is being sent; NULL when it was sent at once. on_drain and end belong to it. */
 struct ledger_sending;

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#define ITEM_WAITERS 64
 #define EARLIER_MAX (LEDGER_HEADS_LATELY * (2 + ENTRY_MAX))
 
 /* --- lists --- */
@@ -50,8 +51,14 @@ int ledger_rounds_list_hidden(const struct ledger_list *l, struct buf *out)
     return rc != 0 ? rc : out->failed ? ERR_TOO_LARGE : 0;
 }
 
+/* Of many that wait for one journal the oldest have most likely given up. */
 static int add_waiter(struct ledger_rounds *r, struct ledger_item *item, struct ledger_waiter w)
 {
+    if (item->waiters == ITEM_WAITERS) {
+        memmove(item->waiter, item->waiter + 1, (ITEM_WAITERS - 1) * sizeof w);
+        item->waiter[ITEM_WAITERS - 1] = w;
+        return 0;
+    }
     if (r->waiting >= LEDGER_WAITERS)
         return ERR_TOO_LARGE;
     if (item->waiters == item->room) {

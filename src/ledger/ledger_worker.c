@@ -6,6 +6,7 @@
 #include "ledger/ledger_files.h"
 #include "ledger/ledger_frames.h"
 #include "ledger/ledger_lists.h"
+#include "ledger/ledger_page.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
 #include "tlog/head.h"
@@ -19,6 +20,10 @@
 #define WAITING_MAX 100000 /* requests whose head waits for its round */
 
 #define TEXT "text/plain; charset=utf-8"
+#define PAGE_HEADERS                                                                               \
+    SLICE_LIT("Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n"                     \
+              "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "           \
+              "form-action 'self'; frame-ancestors 'none'\r\n")
 #define NO_STORE SLICE_LIT("Cache-Control: no-store\r\n")
 
 struct worker {
@@ -189,6 +194,25 @@ static void take_aggregate(struct asked *a)
 
 /* --- requests --- */
 
+/* The page, at "/" and "/?q=…". */
+static bool is_page(struct slice target)
+{
+    return slice_eq_str(target, "/") || slice_starts(target, "/?");
+}
+
+static void show_page(struct asked *a, struct slice target)
+{
+    struct buf html;
+    struct diag d = {0};
+    buf_init(&html, LEDGER_PAGE_MAX);
+    if (ledger_page_print(a->w->files, &a->w->lists, slice_from(target, 2),
+                          loop_wall_ms(a->w->loop), &html, &d) == 0)
+        http_reply(a->x, 200, "text/html; charset=utf-8", PAGE_HEADERS, buf_view(&html));
+    else
+        http_reply(a->x, 503, TEXT, NO_STORE, SLICE_LIT("the page cannot be made now\n"));
+    buf_free(&html);
+}
+
 static enum what what_of(const struct http_head *h)
 {
     if (slice_eq_str(h->target, "/add-head"))
@@ -216,6 +240,8 @@ static void on_request(void *ctx, struct http_exchange *x)
                    SLICE_LIT("not here\n"));
     else if (a->what == WHAT_FILE && w->files == NULL)
         http_reply(x, 404, TEXT, NO_STORE, SLICE_LIT("there are no files here\n"));
+    else if (a->what == WHAT_FILE && is_page(h->target))
+        show_page(a, h->target);
     else if (a->what == WHAT_FILE)
         a->sending = ledger_files_get(w->files, x, h->target);
     else

@@ -1,17 +1,12 @@
 #include "ledger/sequencer.h"
-#include "base/cursor.h"
 #include "base/err.h"
 #include "base/opt.h"
 #include "keys/signer.h"
-#include "ledger/ledger_conf.h"
-#include "ledger/ledger_facts.h"
-#include "ledger/ledger_frames.h"
-#include "ledger/ledger_lists.h"
 #include "ledger/ledger_store.h"
+#include "ledger/sequencer_int.h"
 #include "proc/fs.h"
 #include "proc/report.h"
 #include "proc/sandbox.h"
-#include "tlog/witness.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -19,46 +14,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WORKERS_MAX 16
-#define RETRY_MS 200     /* a step that failed for want of space, key or guard */
-#define CLOCK_APART_S 60 /* a cosignature's time from ours, at most */
-#define JUMP_MS 60000    /* a clock that leaps so far is compared with the witnesses' */
-#define ASK_AGAIN_MS 10000
+#define RETRY_MS 200        /* a step that failed for want of space, key or guard */
+#define JUMP_MS 60000       /* a clock that leaps so far is compared with the witnesses' */
 #define SNAPSHOT_ROUNDS 600 /* between two snapshots of the heads */
 #define TIDY_ROUNDS 30
 
-struct sequencer {
-    struct group_self *self;
-    struct loop *loop;
-    struct ledger_conf conf;
-    struct note_key key;
-    struct ledger_lists lists;
-    struct ledger_rounds *rounds;
-    int key_line;
-    struct ipc *worker[WORKERS_MAX];
-    struct ipc *agent;
-    struct loop_timer *timer;
-
-    bool confirmed;           /* the witnesses know nothing beyond our last checkpoint */
-    bool person;              /* nothing is signed any more */
-    bool asked;               /* the agent has what is to be cosigned */
-    int64_t asked_ms;         /* since when, monotonic */
-    struct buf lines;         /* cosignatures of the committed checkpoint */
-    uint32_t witnesses;       /* whose they are */
-    int64_t began_ms;         /* of the round in hand, monotonic */
-    int64_t wall_ms, mono_ms; /* when the clock was last looked at */
-    unsigned since_snapshot, since_tidy;
-};
-
 static void tick(void *ctx);
 
-static void again_in(struct sequencer *s, int64_t ms)
+void sequencer_again_in(struct sequencer *s, int64_t ms)
 {
     loop_timer_cancel(s->timer);
     s->timer = loop_timer_start(s->loop, ms, tick, s);
 }
 
-static void stop_rounds(struct sequencer *s, enum ledger_stop stop, const struct diag *d)
+void sequencer_stop(struct sequencer *s, enum ledger_stop stop, const struct diag *d)
 {
     if (tally_own(LEDGER_FACTS_STOP) != (uint64_t)stop)
         report_diag(stop == LEDGER_STOP_PERSON ? REPORT_ERROR : REPORT_WARN, "no-round", NULL, d);
@@ -83,146 +52,12 @@ static int sign(void *ctx, struct slice text, uint8_t signature[NOTE_SIGNATURE],
     return rc;
 }
 
-/* --- witnesses --- */
-
-static void ask(struct sequencer *s)
-{
-    struct buf b;
-    int64_t now = loop_mono_ms(s->loop);
-    /* Witnesses that signed with a clock unlike ours are asked again, too: one of the clocks may
-     * have been set right. */
-    if (s->agent == NULL || (s->asked && now - s->asked_ms < ASK_AGAIN_MS))
-        return;
-    s->asked_ms = now;
-    buf_init(&b, LEDGER_CHECKPOINT_MAX + 8);
-    wr_var(&b, ledger_rounds_note(s->rounds));
-    s->asked = ipc_send(s->agent, LEDGER_FRAME_ASK, 0, ledger_rounds_size(s->rounds), buf_view(&b),
-                        -1, false) == 0;
-    buf_free(&b);
-}
-
-static void begin_collecting(struct sequencer *s)
-{
-    buf_reset(&s->lines);
-    s->witnesses = 0;
-    s->asked = false;
-}
-
-static bool enough(const struct sequencer *s)
-{
-    return !s->lists.policy->needs_witnesses || policy_satisfied(s->lists.policy, s->witnesses);
-}
-
-static void send_proof(struct sequencer *s, const struct ipc_frame *f)
-{
-    struct merkle_hash proof[MERKLE_DEPTH];
-    struct diag d = {0};
-    struct buf b;
-    size_t n;
-    struct rd r = rd_of(f->body);
-    uint64_t older = rd_u64(&r);
-    if (!rd_done(&r) || ledger_rounds_phase(s->rounds) == LEDGER_SPREAD ||
-        f->id != ledger_rounds_size(s->rounds) ||
-        ledger_rounds_proof(s->rounds, older, proof, &n, &d) != 0)
-        return; /* of another round already: the agent has been told of the new one */
-    buf_init(&b, 8 + sizeof proof);
-    wr_u64(&b, older);
-    ledger_frames_put_hashes(&b, proof, n);
-    if (ipc_send(s->agent, LEDGER_FRAME_PROOF_DONE, 0, f->id, buf_view(&b), -1, false) != 0)
-        report(REPORT_ERROR, "witnesses", "a proof could not be sent to the agent");
-    buf_free(&b);
-}
-
-/* A late cosignature makes the published checkpoint better; a failure takes nothing away. */
-static void publish_again(struct sequencer *s)
-{
-    struct diag d = {0};
-    if (ledger_rounds_phase(s->rounds) == LEDGER_IDLE && s->confirmed &&
-        ledger_rounds_publish(s->rounds, buf_view(&s->lines), &d) != 0)
-        report_diag(REPORT_WARN, "checkpoint", NULL, &d);
-}
-
-static void take_line(struct sequencer *s, const struct ipc_frame *f)
-{
-    struct rd r = rd_of(f->body);
-    struct diag d = {0};
-    uint64_t time_s = 0;
-    unsigned i = rd_u8(&r);
-    struct slice line = rd_bytes(&r, rd_left(&r));
-    int64_t now_s = loop_wall_ms(s->loop) / 1000;
-    if (r.bad || i >= s->lists.policy->n_witnesses || (s->witnesses >> i & 1) != 0 ||
-        f->id != ledger_rounds_size(s->rounds))
-        return;
-    size_t before = s->lines.n;
-    int rc = witness_answer_take(line, ledger_rounds_text(s->rounds),
-                                 &s->lists.policy->witness[i].key, &s->lines, &time_s, &d);
-    if (rc == 0 &&
-        ((int64_t)time_s > now_s + CLOCK_APART_S || (int64_t)time_s < now_s - CLOCK_APART_S)) {
-        s->lines.n = before;
-        rc = diag_set(
-            &d, ERR_CERT_VALIDITY_TIME, "witness %.*s signed with a time %lld s from our clock",
-            SLICE_ARG(s->lists.policy->witness[i].name), (long long)((int64_t)time_s - now_s));
-    }
-    tally_add(rc == 0 ? LEDGER_FACTS_COSIGNATURES : LEDGER_FACTS_COSIGNATURES_BAD, 1);
-    if (rc != 0) {
-        report_diag(REPORT_WARN, "cosignature", NULL, &d);
-        return;
-    }
-    s->witnesses |= 1u << i;
-    if (ledger_rounds_phase(s->rounds) == LEDGER_IDLE && s->confirmed)
-        publish_again(s);
-    else if (enough(s))
-        again_in(s, 0);
-}
-
-/* A witness that shows our own signature under a tree that we do not have: our data are old, or
- * there is a second writer. One that only says so is believed nothing. */
-static void take_ahead(struct sequencer *s, const struct ipc_frame *f)
-{
-    struct rd r = rd_of(f->body);
-    struct diag d = {0};
-    struct checkpoint cp;
-    struct note_seen seen;
-    const struct note_key *keys[1] = {&s->key};
-    unsigned i = rd_u8(&r);
-    unsigned long long claims = rd_u64(&r);
-    struct slice shown = rd_var(&r, NOTE_MAX);
-    struct note *n = malloc(sizeof *n);
-    if (n == NULL || !rd_done(&r) || i >= s->lists.policy->n_witnesses) {
-        free(n);
-        return;
-    }
-    struct slice name = s->lists.policy->witness[i].name;
-    uint64_t size = ledger_rounds_size(s->rounds);
-    if (shown.n > 0 && note_parse(shown, n, NULL) == 0 && note_open(n, keys, 1, &seen, NULL) == 0 &&
-        checkpoint_parse(n->text, &cp, NULL) == 0 && slice_eq(cp.origin, note_key_name(&s->key)) &&
-        cp.size > size) {
-        s->person = true;
-        diag_set(
-            &d, ERR_EXISTS,
-            "witness %.*s shows a checkpoint of size %llu that this ledger has signed, and "
-            "here the tree ends at %llu: the ledger's folder and lock are old copies, or there "
-            "is a twin. Put the newest back, or stop the twin",
-            SLICE_ARG(name), (unsigned long long)cp.size, (unsigned long long)size);
-        stop_rounds(s, LEDGER_STOP_PERSON, &d);
-        if (ledger_rounds_replace(s->rounds, "evidence/ahead", shown, &d) != 0)
-            report_diag(REPORT_ERROR, "evidence", NULL, &d);
-    } else {
-        tally_add(LEDGER_FACTS_AHEAD, 1);
-        report(REPORT_WARN, "witness-ahead",
-               "witness %.*s says that it knows a tree of size %llu and does not show it: it is "
-               "not counted",
-               SLICE_ARG(name), claims);
-    }
-    free(n);
-}
-
 /* --- a round --- */
 
 static void answer_one(void *ctx, struct ledger_waiter w, struct slice text)
 {
     struct sequencer *s = ctx;
-    if (w.worker >= WORKERS_MAX || s->worker[w.worker] == NULL)
+    if (w.worker >= SEQUENCER_WORKERS || s->worker[w.worker] == NULL)
         return;
     tally_add(LEDGER_FACTS_HEADS, 1);
     if (ipc_send(s->worker[w.worker], LEDGER_FRAME_ANSWER, 200, w.id, text, -1, false) != 0)
@@ -267,11 +102,11 @@ static void give_up(const struct diag *d)
 static void step_failed(struct sequencer *s, int rc, const struct diag *d)
 {
     if (rc == ERR_DISK_FULL) {
-        stop_rounds(s, LEDGER_STOP_DISK, d);
-        again_in(s, RETRY_MS);
+        sequencer_stop(s, LEDGER_STOP_DISK, d);
+        sequencer_again_in(s, RETRY_MS);
     } else if (rc == ERR_CORRUPT) {
         s->person = true;
-        stop_rounds(s, LEDGER_STOP_PERSON, d);
+        sequencer_stop(s, LEDGER_STOP_PERSON, d);
     } else {
         give_up(d);
     }
@@ -285,7 +120,7 @@ static void watch_clock(struct sequencer *s)
         s->lists.policy->needs_witnesses && ledger_rounds_phase(s->rounds) == LEDGER_IDLE) {
         report(REPORT_WARN, "clock", "the clock leapt forward: the witnesses are asked for theirs");
         s->confirmed = false;
-        begin_collecting(s);
+        sequencer_collect(s);
     }
     s->wall_ms = wall;
     s->mono_ms = mono;
@@ -295,7 +130,7 @@ static void watch_clock(struct sequencer *s)
 static bool confirm(struct sequencer *s)
 {
     struct diag d = {0};
-    if (s->confirmed || ledger_rounds_size(s->rounds) == 0 || enough(s)) {
+    if (s->confirmed || ledger_rounds_size(s->rounds) == 0 || sequencer_enough(s)) {
         s->confirmed = true;
         return true;
     }
@@ -303,9 +138,9 @@ static bool confirm(struct sequencer *s)
              "%u witnesses must first confirm the last checkpoint, of size %llu, with a clock like "
              "ours",
              policy_needs(s->lists.policy), (unsigned long long)ledger_rounds_size(s->rounds));
-    stop_rounds(s, LEDGER_STOP_WITNESSES, &d);
-    ask(s);
-    again_in(s, RETRY_MS);
+    sequencer_stop(s, LEDGER_STOP_WITNESSES, &d);
+    sequencer_ask(s);
+    sequencer_again_in(s, RETRY_MS);
     return false;
 }
 
@@ -317,17 +152,17 @@ static bool commit(struct sequencer *s)
     s->began_ms = loop_mono_ms(s->loop);
     int rc = ledger_rounds_commit(s->rounds, loop_wall_ms(s->loop), &unknown, &d);
     if (rc == 0) {
-        begin_collecting(s);
+        sequencer_collect(s);
         return true;
     }
     if (unknown || rc == ERR_EXISTS)
         give_up(&d);
-    stop_rounds(s,
-                rc == ERR_AGAIN       ? LEDGER_STOP_CLOCK
-                : rc == ERR_DISK_FULL ? LEDGER_STOP_DISK
-                                      : LEDGER_STOP_KEY,
-                &d);
-    again_in(s, RETRY_MS);
+    sequencer_stop(s,
+                   rc == ERR_AGAIN       ? LEDGER_STOP_CLOCK
+                   : rc == ERR_DISK_FULL ? LEDGER_STOP_DISK
+                                         : LEDGER_STOP_KEY,
+                   &d);
+    sequencer_again_in(s, RETRY_MS);
     return false;
 }
 
@@ -335,15 +170,15 @@ static bool commit(struct sequencer *s)
 static bool publish(struct sequencer *s)
 {
     struct diag d = {0};
-    if (!enough(s)) {
-        ask(s);
+    if (!sequencer_enough(s)) {
+        sequencer_ask(s);
         if (loop_mono_ms(s->loop) - s->began_ms > 2 * s->conf.witness_timeout_ms) {
             diag_set(&d, ERR_AGAIN, "round %llu waits for its witnesses, %u are needed",
                      (unsigned long long)ledger_rounds_size(s->rounds) - 1,
                      policy_needs(s->lists.policy));
-            stop_rounds(s, LEDGER_STOP_WITNESSES, &d);
+            sequencer_stop(s, LEDGER_STOP_WITNESSES, &d);
         }
-        again_in(s, RETRY_MS); /* a line brings us here sooner */
+        sequencer_again_in(s, RETRY_MS); /* a line brings us here sooner */
         return false;
     }
     int rc = ledger_rounds_publish(s->rounds, buf_view(&s->lines), &d);
@@ -390,7 +225,7 @@ static void tick(void *ctx)
         return;
     finish(s);
     int64_t left = s->conf.interval_ms - (loop_mono_ms(s->loop) - s->began_ms);
-    again_in(s, left > 0 ? left : 0);
+    sequencer_again_in(s, left > 0 ? left : 0);
 }
 
 /* --- heads --- */
@@ -464,23 +299,17 @@ static void on_worker_frame(void *ctx, struct ipc *line, const struct ipc_frame 
     struct sequencer *s = ctx;
     if (f->fd >= 0)
         close(f->fd);
-    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+    for (uint32_t i = 0; i < SEQUENCER_WORKERS; i++)
         if (s->worker[i] == line && f->type == LEDGER_FRAME_HEAD)
             take_head(s, i, f);
 }
 
 static void on_agent_frame(void *ctx, struct ipc *line, const struct ipc_frame *f)
 {
-    struct sequencer *s = ctx;
     (void)line;
     if (f->fd >= 0)
         close(f->fd);
-    if (f->type == LEDGER_FRAME_PROOF)
-        send_proof(s, f);
-    else if (f->type == LEDGER_FRAME_LINE)
-        take_line(s, f);
-    else if (f->type == LEDGER_FRAME_AHEAD)
-        take_ahead(s, f);
+    sequencer_agent_frame(ctx, f);
 }
 
 static void on_closed(void *ctx, struct ipc *line)
@@ -488,7 +317,7 @@ static void on_closed(void *ctx, struct ipc *line)
     struct sequencer *s = ctx;
     if (s->agent == line)
         s->agent = NULL;
-    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+    for (uint32_t i = 0; i < SEQUENCER_WORKERS; i++)
         if (s->worker[i] == line) {
             s->worker[i] = NULL;
             ledger_rounds_forget(s->rounds, i);
@@ -509,12 +338,12 @@ static void on_peer(void *ctx, const char *name, int fd)
             close(s->key_line);
         s->key_line = fd;
         group_ready(s->self);
-        again_in(s, 0);
+        sequencer_again_in(s, 0);
     } else if (strcmp(name, "agent") == 0) {
         ipc_free(s->agent);
         s->agent = ipc_new(s->loop, fd, 0, &agent, s);
         s->asked = false; /* a new agent knows nothing */
-    } else if (i >= 0 && i < WORKERS_MAX) {
+    } else if (i >= 0 && i < SEQUENCER_WORKERS) {
         ipc_free(s->worker[i]);
         ledger_rounds_forget(s->rounds, (uint32_t)i);
         s->worker[i] = ipc_new(s->loop, fd, 256u << 20, &workers, s);
@@ -550,7 +379,7 @@ static void on_command(void *ctx, uint64_t id, struct slice command)
     }
     ledger_lists_free(&s->lists);
     s->lists = next;
-    begin_collecting(s); /* witnesses have other numbers now */
+    sequencer_collect(s); /* witnesses have other numbers now */
     if (show_lists(s, &d) != 0)
         report_diag(REPORT_WARN, "lists", NULL, &d);
     group_answer(s->self, id, EXIT_DONE, SLICE_NONE);
@@ -631,7 +460,7 @@ int sequencer_run(struct group_self *self, const char *config_path)
     group_begin(self, &events, &s);
     loop_run(s.loop);
     loop_timer_cancel(s.timer);
-    for (size_t i = 0; i < WORKERS_MAX; i++)
+    for (size_t i = 0; i < SEQUENCER_WORKERS; i++)
         ipc_free(s.worker[i]);
     ipc_free(s.agent);
     if (s.key_line >= 0)

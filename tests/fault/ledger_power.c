@@ -427,3 +427,80 @@ TEST(forks_and_rollbacks_are_refused_and_kept)
     CHECK_INT(kit_submit(&k, 0, 0, 5, 0, false, &d).status, 409); /* known after a start, too */
     kit_free(&k);
 }
+
+/* --- a large round --- */
+
+#define LARGE 65537
+
+static void submit_many(struct kit *k, uint64_t n)
+{
+    struct merkle_hash root = {{5}};
+    struct note_key key = {0};
+    struct diag d = {0};
+    uint8_t public[32] = {3}, signature[NOTE_SIGNATURE] = {1};
+    struct buf text, note, entry;
+    char name[32];
+    buf_init(&text, 4096);
+    buf_init(&note, 4096);
+    buf_init(&entry, 4096);
+    for (uint64_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "TEST/many/j%llu", (unsigned long long)i);
+        CHECK_INT(note_key_make(slice_str(name), NOTE_ED25519, public, &key, &d), 0);
+        struct checkpoint cp = {.origin = slice_str(name), .size = 7, .root = root};
+        struct ledger_submission s = {.kind = ENTRY_HEAD};
+        buf_reset(&text);
+        buf_reset(&note);
+        buf_reset(&entry);
+        checkpoint_print(&cp, &text);
+        note_print(buf_view(&text), &key, signature, &note);
+        entry_print(&key, buf_view(&note), &entry);
+        s.entry = buf_view(&entry);
+        struct ledger_waiter w = {0, i};
+        CHECK_INT(ledger_rounds_submit(k->r, &s, w, k->now_ms, &d).status, 200);
+        note_key_free(&key);
+    }
+    buf_free(&text);
+    buf_free(&note);
+    buf_free(&entry);
+}
+
+static void check_large(void *ctx, struct ledger_waiter w, struct slice text)
+{
+    static struct chain_answer a;
+    struct merkle_hash leaf;
+    struct round_record rec;
+    struct diag d = {0};
+    uint64_t *n = ctx;
+    if ((*n)++ % 4096 != 0 && w.id != LARGE - 1)
+        return;
+    CHECK_INT(chain_answer_parse(text, &a, &d), 0);
+    CHECK_INT(round_record_parse(slice_of(a.record, ROUND_RECORD), &rec, &d), 0);
+    CHECK_INT(rec.entries, LARGE);
+    CHECK_INT(rec.heads, LARGE);
+    merkle_leaf(a.entry, &leaf);
+    CHECK_INT(
+        merkle_verify_inclusion(&leaf, a.round.index, a.round.of, a.round.h, a.round.n, &rec.root),
+        0);
+}
+
+TEST(a_round_of_65537_heads)
+{
+    struct kit k;
+    struct diag d = {0};
+    bool unknown;
+    uint64_t answers = 0;
+    kit_init(&k);
+    CHECK_INT(kit_open(&k, &d), 0);
+    submit_many(&k, LARGE);
+    k.now_ms += 1000;
+    CHECK_INT(ledger_rounds_commit(k.r, k.now_ms, &unknown, &d), 0);
+    CHECK_INT(ledger_rounds_spread(k.r, &d), 0);
+    CHECK_INT(ledger_rounds_publish(k.r, SLICE_NONE, &d), 0);
+    CHECK_INT(ledger_rounds_answer(k.r, check_large, &answers, &d), 0);
+    CHECK_INT(answers, LARGE);
+    CHECK_INT(kit_open(&k, &d), 0); /* and all are known after a start */
+    struct ledger_counts c;
+    ledger_rounds_counts(k.r, &c);
+    CHECK_INT(c.journals, LARGE);
+    kit_free(&k);
+}
