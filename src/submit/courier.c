@@ -86,11 +86,11 @@ static void give(struct courier *c, unsigned status, struct slice text)
     c->line = NULL;
 }
 
-static void give_up(struct courier *c, const struct diag *why)
+static void give_up(struct courier *c, unsigned status, const struct diag *why)
 {
     char text[600];
     diag_print(why, text, sizeof text);
-    give(c, 0, slice_str(text));
+    give(c, status, slice_str(text));
 }
 
 /* Does each step of the answer lead to the next, up to a checkpoint that the policy believes? */
@@ -104,8 +104,6 @@ static int verify(struct courier *c, struct slice text, struct diag *d)
     rc = rc != 0 ? rc : chain_answer_verify(a, c->policy, v, d);
     free(a);
     free(v);
-    if (rc != 0)
-        diag_where(d, "the ledger's answer does not verify");
     return rc;
 }
 
@@ -115,7 +113,7 @@ static void on_end(void *ctx, struct http_call *call)
     struct diag d = {0};
     (void)call;
     if (c->status == 200 && verify(c, buf_view(&c->body), &d) != 0)
-        give_up(c, &d);
+        give_up(c, SUBMIT_BAD_ANSWER, &d);
     else
         give(c, c->status, buf_view(&c->body));
 }
@@ -145,7 +143,7 @@ static void on_body(void *ctx, struct http_call *call, struct slice piece)
         return;
     http_call_cancel(call);
     diag_set(&d, ERR_TOO_LARGE, "the ledger's answer is over %u bytes", HEADS_ANSWER_MAX);
-    give_up(c, &d);
+    give_up(c, 0, &d);
 }
 
 static void on_error(void *ctx, struct http_call *call, const struct diag *why)
@@ -154,7 +152,7 @@ static void on_error(void *ctx, struct http_call *call, const struct diag *why)
     struct diag d = *why;
     (void)call;
     diag_where(&d, "%s", c->url);
-    give_up(c, &d);
+    give_up(c, 0, &d);
 }
 
 static int put_head(struct courier *c, const struct http_url *u, struct buf *head, struct diag *d)
@@ -221,7 +219,7 @@ bool courier_frame(struct courier *c, struct ipc *line, const struct ipc_frame *
     buf_slice(&c->request, f->body);
     int rc = c->request.failed ? diag_set(&d, ERR_TOO_LARGE, "a head is too large") : post(c, &d);
     if (rc != 0)
-        give_up(c, &d);
+        give_up(c, 0, &d);
     return true;
 }
 

@@ -57,6 +57,14 @@ void submit_facts_judge(struct health_view *v)
                    "the journal's key: sild journal vkey prints it.",
                    why);
         return;
+    case SUBMIT_UNVERIFIED:
+        health_say(
+            v, false, "unverified", since,
+            "ALARM: what the ledger answers does not hold: %s. See that [ledger] policy names "
+            "the ledger's and its witnesses' keys; if it does, keep what the ledger serves, "
+            "and tell its operator and the witnesses'.",
+            why);
+        return;
     case SUBMIT_REFUSED:
         health_say(
             v, false, "refused", since,

@@ -24,6 +24,7 @@ enum submit_trouble {
     SUBMIT_FINE,
     SUBMIT_WAITS,       /* nobody answers, or not now: heads wait */
     SUBMIT_NOT_TAKEN,   /* the ledger does not know the journal, or its key */
+    SUBMIT_UNVERIFIED,  /* what the ledger answers does not hold */
     SUBMIT_REFUSED,     /* what we hand in does not fit what was accepted before */
     SUBMIT_ROLLED_BACK, /* the journal has lost records of which a head was accepted */
 };

@@ -12,11 +12,12 @@
 enum submit_frame_type {
     /* log to agent: an add-head request, as it goes out; answer SUBMIT_ANSWER of the same id */
     SUBMIT_HEAD = 400,
-    /* agent to log: u32 HTTP status (0: nobody answered, or what came was no good answer), var
-     * text: the answer's body (verified when 200), else a sentence */
+    /* agent to log: u32 HTTP status (0: nobody answered; SUBMIT_BAD_ANSWER: what came with 200 does
+     * not verify), var text: the answer's body (verified when 200), else a sentence */
     SUBMIT_ANSWER,
 };
 
+#define SUBMIT_BAD_ANSWER 1
 #define SUBMIT_REQUEST_MAX (16u << 10)
 
 struct submit_answer {

@@ -236,6 +236,9 @@ static void answered(struct submitter *s, struct slice body)
         accept_head(s, a.text);
     } else if (a.status == 409) {
         other_size(s, a.text);
+    } else if (a.status == SUBMIT_BAD_ANSWER) {
+        snprintf(why, sizeof why, "%.*s", SLICE_ARG(said));
+        failed(s, SUBMIT_UNVERIFIED, why);
     } else if (a.status == 422 && is_behind(s)) {
         snprintf(why, sizeof why, "this journal was rolled back, the ledger says: %.*s",
                  SLICE_ARG(said));
