@@ -239,7 +239,7 @@ static void answered(struct submitter *s, struct slice body)
     } else if (a.status == SUBMIT_BAD_ANSWER) {
         snprintf(why, sizeof why, "%.*s", SLICE_ARG(said));
         failed(s, SUBMIT_UNVERIFIED, why);
-    } else if (a.status == 422 && is_behind(s)) {
+    } else if (a.status == 422 && (is_behind(s) || slice_starts(said, "rollback"))) {
         snprintf(why, sizeof why, "this journal was rolled back, the ledger says: %.*s",
                  SLICE_ARG(said));
         failed(s, SUBMIT_ROLLED_BACK, why);
