@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/timeval.h"
 #include "gateway/gateway_check.h"
+#include "ledger/aggregate_conf.h"
 #include "ledger/ledger_conf.h"
 #include "ledger/ledger_lists.h"
 #include "proc/command.h"
@@ -82,6 +83,27 @@ static int read_ledger(const char *path, char *dir, size_t cap, struct diag *d)
     return rc;
 }
 
+static int read_aggregate(const char *path, char *dir, size_t cap, struct diag *d)
+{
+    struct aggregate_conf c;
+    struct ledger_lists lists;
+    struct note_key own = {0};
+    struct buf packed;
+    buf_init(&packed, LEDGER_LISTS_MAX);
+    int rc = aggregate_conf_read(path, &c, d);
+    snprintf(dir, cap, "%s", rc == 0 ? c.dir : "");
+    rc = rc != 0 ? rc : ledger_conf_key(c.dir, AGGREGATE_KEY, c.name, &own, d);
+    rc = rc != 0 ? rc : ledger_lists_pack(c.journals, NULL, &packed, d);
+    if (rc == 0) {
+        rc = ledger_lists_parse(buf_view(&packed), NULL, &lists, d);
+        ledger_lists_free(&lists);
+    }
+    note_key_free(&own);
+    aggregate_conf_free(&c);
+    buf_free(&packed);
+    return rc;
+}
+
 static int read_witness(const char *path, char *dir, size_t cap, struct diag *d)
 {
     struct witness_conf c;
@@ -134,6 +156,12 @@ static const struct simple simple[] = {
      &ledger_conf_rule_count,
      {"listen", "health"},
      read_ledger,
+     false},
+    {"aggregate",
+     aggregate_conf_rules,
+     &aggregate_conf_rule_count,
+     {"listen", "health"},
+     read_aggregate,
      false},
     {"witness",
      witness_conf_rules,
@@ -215,7 +243,7 @@ static const char *kind_of(struct slice text)
     } known[] = {{"authority", "authority"}, {"trust", "trust"},     {"registry", "registry"},
                  {"gateway", "gateway"},     {"key", "gateway"},     {"log", "gateway"},
                  {"client", "gateway"},      {"service", "gateway"}, {"group", "gateway"},
-                 {"ledger", "ledger"},       {"witness", "witness"}};
+                 {"ledger", "ledger"},       {"witness", "witness"}, {"aggregate", "aggregate"}};
     struct slice line;
     while (slice_next(&text, '\n', &line)) {
         line = slice_trim(line);
@@ -255,10 +283,11 @@ static int check(const char *path, struct complaints *c, const char **kind, stru
     int rc = fs_read(path, &text, d);
     *kind = rc == 0 ? kind_of(buf_view(&text)) : "none";
     if (rc == 0 && *kind == NULL)
-        rc = diag_set(d, ERR_USAGE,
-                      "%s is no role's configuration: it has none of the sections [gateway], "
-                      "[authority], [trust], [ledger], [registry], [witness]; and no anchor",
-                      path);
+        rc = diag_set(
+            d, ERR_USAGE,
+            "%s is no role's configuration: it has none of the sections [gateway], "
+            "[authority], [trust], [ledger], [aggregate], [registry], [witness]; and no anchor",
+            path);
     else if (rc == 0 && strcmp(*kind, "gateway") == 0)
         rc = gateway_check(path, now_ms(), c, d);
     else if (rc == 0 && strcmp(*kind, "anchor") == 0)

@@ -14,6 +14,7 @@
 #include "cli/status.h"
 #include "cli/up.h"
 #include "gateway/gateway.h"
+#include "ledger/aggregate.h"
 #include "ledger/ledger.h"
 #include "proc/command.h"
 #include "registry/registry.h"
@@ -54,6 +55,8 @@ static const struct {
     {"trust", trust_main, "CA, OCSP responder, time-stamp authority"},
     {"gateway", gateway_main, "security server: exchanges signed messages"},
     {"ledger witness", witness_main, "witness: cosigns what a log says when it is consistent"},
+    {"ledger aggregate", aggregate_main,
+     "aggregator: hands in one signed subtree over the heads of its journals"},
     {"ledger", ledger_main, "ledger: rounds over the heads of journals, for anyone to check"},
     {"registry", registry_main, "reference registry: the population register"},
     {"version", version, "print the version"},

@@ -26,8 +26,9 @@ enum signer_type {
     SIGNER_OCSP,   /* tbsResponseData */
     SIGNER_TSP,    /* CMS signed attributes */
     SIGNER_COSIGN, /* a witness's cosignature: Ed25519 over "cosignature/v1", time and checkpoint */
-    SIGNER_VALUE,  /* answer to all but SIGNER_MESSAGE: the value */
-    SIGNER_FAILED, /* u16 error code and a sentence */
+    SIGNER_AGGREGATE, /* an aggregator's note: Ed25519 over its text, of the key's own name */
+    SIGNER_VALUE,     /* answer to all but SIGNER_MESSAGE: the value */
+    SIGNER_FAILED,    /* u16 error code and a sentence */
 };
 
 /* What a key may be used for: one purpose each; a request of another kind is refused. */
@@ -38,7 +39,9 @@ struct signer_key {
     struct slice cert;    /* SIGNER_MESSAGE: DER of the signing certificate */
     /* Others: a certificate's file below keys_dir that must be of this key, or NULL. */
     const char *cert_file;
-    const char *origin; /* SIGNER_HEAD: of the checkpoints that it signs; else NULL */
+    /* SIGNER_HEAD: of the checkpoints that it signs; SIGNER_AGGREGATE: the name in the notes; else
+     * NULL */
+    const char *origin;
 };
 
 #define SIGNER_PARTS_MAX 16

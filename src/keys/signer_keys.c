@@ -1,6 +1,7 @@
 #include "keys/signer_keys.h"
 #include "base/err.h"
 #include "base/hex.h"
+#include "tlog/aggregate.h"
 #include "tlog/checkpoint.h"
 
 #include <openssl/err.h>
@@ -134,6 +135,7 @@ static bool is_request(enum signer_type type)
     case SIGNER_OCSP:
     case SIGNER_TSP:
     case SIGNER_COSIGN:
+    case SIGNER_AGGREGATE:
         return true;
     case SIGNER_MESSAGE_DONE:
     case SIGNER_VALUE:
@@ -141,6 +143,12 @@ static bool is_request(enum signer_type type)
         return false;
     }
     return false;
+}
+
+/* It signs only what says this name. */
+static bool has_origin(enum signer_type use)
+{
+    return use == SIGNER_HEAD || use == SIGNER_AGGREGATE;
 }
 
 static int take_cert(struct signer_held *h, struct slice cert, struct diag *d)
@@ -175,9 +183,9 @@ static int fill(struct signer_held *h, const struct signer_key *k, EVP_PKEY *key
     h->use = k->use;
     h->name = strdup(k->name);
     h->member = k->use == SIGNER_MESSAGE ? strdup(k->member) : NULL;
-    h->origin = k->use == SIGNER_HEAD ? strdup(k->origin) : NULL;
+    h->origin = has_origin(k->use) ? strdup(k->origin) : NULL;
     if (h->name == NULL || (k->use == SIGNER_MESSAGE && h->member == NULL) ||
-        (k->use == SIGNER_HEAD && h->origin == NULL))
+        (has_origin(k->use) && h->origin == NULL))
         return diag_set(d, ERR_NOMEM, "no memory for a key");
     EVP_PKEY_up_ref(key);
     h->key = key;
@@ -191,10 +199,10 @@ static int check(struct signer_keys *s, const struct signer_key *k, const EVP_PK
     if (!is_request(k->use) || (k->use == SIGNER_MESSAGE) != (k->member != NULL))
         return diag_set(d, ERR_USAGE,
                         "a key has one use, and a member if and only if it signs messages");
-    if ((k->use == SIGNER_HEAD) != (k->origin != NULL))
+    if (has_origin(k->use) != (k->origin != NULL))
         return diag_set(d, ERR_USAGE,
-                        "a key has an origin if and only if it signs tree heads of that origin");
-    if ((k->use == SIGNER_HEAD || k->use == SIGNER_COSIGN) && !EVP_PKEY_is_a(key, "ED25519"))
+                        "a key has an origin if and only if it signs what is of that origin");
+    if ((has_origin(k->use) || k->use == SIGNER_COSIGN) && !EVP_PKEY_is_a(key, "ED25519"))
         return diag_set(d, ERR_UNSUPPORTED_ALGORITHM, "tree heads are signed by Ed25519 keys");
     if (s->n >= SIGNER_KEYS_MAX)
         return diag_set(d, ERR_TOO_LARGE, "more than %d keys", SIGNER_KEYS_MAX);
@@ -296,6 +304,14 @@ static int check_head(const struct signer_held *h, struct slice text, struct dia
     return 0;
 }
 
+static int check_aggregate(const struct signer_held *h, struct slice text, struct diag *d)
+{
+    struct aggregate a;
+    if (aggregate_parse(text, &a, NULL) == 0 && slice_eq_str(a.name, h->origin))
+        return 0;
+    return diag_set(d, ERR_DENIED, "the key %s signs aggregates of %s alone", h->name, h->origin);
+}
+
 static int check_cosignature(const struct signer_held *h, struct slice text, struct diag *d)
 {
     struct checkpoint cp;
@@ -317,6 +333,8 @@ static int check_text(const struct signer_held *h, const struct signer_raw *r, s
         return check_head(h, r->data, d);
     case SIGNER_COSIGN:
         return check_cosignature(h, r->data, d);
+    case SIGNER_AGGREGATE:
+        return check_aggregate(h, r->data, d);
     default:
         return 0;
     }

@@ -17,7 +17,7 @@
 
 struct signer_held {
     char *name, *member; /* member: NULL where use is not SIGNER_MESSAGE */
-    char *origin;        /* SIGNER_HEAD; else NULL */
+    char *origin;        /* SIGNER_HEAD, SIGNER_AGGREGATE; else NULL */
     enum signer_type use;
     EVP_PKEY *key;
     struct cert *cert;          /* message keys; others may have one */

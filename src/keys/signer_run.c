@@ -67,7 +67,7 @@ static int take_key(struct run *r, struct rd *in, struct signer_keys *into, stru
         !slice_cstr(owner_text, owner, sizeof owner))
         return diag_set(d, ERR_CORRUPT, "keys were handed over incomplete");
     k.member = k.use == SIGNER_MESSAGE ? owner : NULL;
-    k.origin = k.use == SIGNER_HEAD ? owner : NULL;
+    k.origin = k.use == SIGNER_HEAD || k.use == SIGNER_AGGREGATE ? owner : NULL;
     int err = keystore_unseal(r->store, name, sealed, &key, d);
     err = err != 0 ? err : signer_keys_add(into, &k, key, d);
     EVP_PKEY_free(key);

@@ -8,6 +8,9 @@
  * size, hashes LINE        agent to log: u8 witness (of the policy), signature line; id is the size
  *   AHEAD       agent to log: u8 witness, u64 the size it claims, var checkpoint that shows it or
  *               nothing
+ * and of an aggregator:
+ *   HAND        log to agent: a signed aggregate note for the one above; the id comes back
+ *   HANDED      agent to log: flags are the status (0: not reached), body the answer or a sentence
  */
 #ifndef SILD_LEDGER_LEDGER_FRAMES_H
 #define SILD_LEDGER_LEDGER_FRAMES_H
@@ -22,6 +25,8 @@ enum ledger_frame {
     LEDGER_FRAME_PROOF_DONE,
     LEDGER_FRAME_LINE,
     LEDGER_FRAME_AHEAD,
+    LEDGER_FRAME_HAND,
+    LEDGER_FRAME_HANDED,
 };
 
 void ledger_frames_put_head(struct buf *b, const struct ledger_submission *s);

@@ -7,6 +7,7 @@
 #include "authority/authority_conf.h"
 #include "authority/state.h"
 #include "gateway/serverconf.h"
+#include "ledger/aggregate_conf.h"
 #include "ledger/ledger_conf.h"
 #include "registry/registry_conf.h"
 #include "trust/trust_conf.h"
@@ -27,6 +28,7 @@ int main(void)
     print(trust_conf_rules, trust_conf_rule_count);
     print(authority_conf_rules, authority_conf_rule_count);
     print(ledger_conf_rules, ledger_conf_rule_count);
+    print(aggregate_conf_rules, aggregate_conf_rule_count);
     print(registry_conf_rules, registry_conf_rule_count);
     print(witness_conf_rules, witness_conf_rule_count);
     for (size_t i = 0; i < state_verb_count; i++)

@@ -198,8 +198,10 @@ static void setup(void)
 
 static void add(struct signer_keys *s, const char *name, enum signer_type use, EVP_PKEY *key)
 {
-    struct signer_key spec = {
-        .name = name, .use = use, .origin = use == SIGNER_HEAD ? ORIGIN : NULL};
+    struct signer_key spec = {.name = name,
+                              .use = use,
+                              .origin =
+                                  use == SIGNER_HEAD || use == SIGNER_AGGREGATE ? ORIGIN : NULL};
     struct diag d = {0};
     if (signer_keys_add(s, &spec, key, &d) != 0)
         FAIL("%s: %s", d.where, d.text);
@@ -218,6 +220,7 @@ static struct signer_keys *keys_new(void)
     add(s, "tls-ec", SIGNER_TLS, k.p384);
     add(s, "head", SIGNER_HEAD, k.ed);
     add(s, "cosigner", SIGNER_COSIGN, k.ed);
+    add(s, "aggregate", SIGNER_AGGREGATE, k.ed);
     add(s, "conf", SIGNER_CONF, k.rsa);
     struct signer_key m = {
         "sign", SIGNER_MESSAGE, MEMBER, slice_of(k.p256_cert, (size_t)k.p256_n), NULL, NULL};
@@ -251,7 +254,7 @@ TEST(keys_that_do_not_fit_are_not_taken_in)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         CHECK_INT(signer_keys_add(s, &rows[i].key, rows[i].pkey, &d), rows[i].code);
-    CHECK_INT(signer_keys_count(s), 7);
+    CHECK_INT(signer_keys_count(s), 8);
     signer_keys_free(s);
 }
 
@@ -336,6 +339,11 @@ TEST(raw_requests_are_signed_as_they_ask)
     buf_reset(&value);
     CHECK_INT(raw(s, SIGNER_COSIGN, &r, &value), 0);
     check_value(k.ed, NULL, false, r.data, buf_view(&value));
+    r.key = SLICE_LIT("aggregate");
+    r.data = SLICE_LIT("sild/aggregate@v1\n" ORIGIN "\n1767225600000\n2\n3\n" ROOT "\n");
+    buf_reset(&value);
+    CHECK_INT(raw(s, SIGNER_AGGREGATE, &r, &value), 0);
+    check_value(k.ed, NULL, false, r.data, buf_view(&value));
     buf_free(&value);
     signer_keys_free(s);
 }
@@ -364,6 +372,9 @@ TEST(a_key_of_trees_signs_nothing_else)
         {SIGNER_COSIGN, "cosigner", "cosignature/v1\ntime 1767225600"},
         {SIGNER_COSIGN, "cosigner", "cosignature/v1\ntime 1767225600\nnothing\n"},
         {SIGNER_COSIGN, "cosigner", "Cosignature/v1\ntime 1767225600\n" HEAD},
+        {SIGNER_AGGREGATE, "aggregate", HEAD},
+        {SIGNER_AGGREGATE, "aggregate", "sild/aggregate@v1\nother\n1\n2\n3\n" ROOT "\n"},
+        {SIGNER_AGGREGATE, "aggregate", "sild/aggregate@v1\n" ORIGIN "\n1\n2\n3\n"},
     };
     struct signer_keys *s = keys_new();
     struct buf value;
