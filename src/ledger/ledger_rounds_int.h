@@ -25,7 +25,7 @@ struct ledger_list {
     size_t bytes; /* of the leaves */
 };
 
-#define LEDGER_FULL_TILES 64 /* that wait for the collector */
+#define LEDGER_FULL_TILES 1024 /* that wait for the collector */
 
 /* A full tile whose partial ones may still be asked for. */
 struct ledger_full {

@@ -15,7 +15,8 @@
 #define LOCK "k"
 #define ORIGIN "ledger.test"
 #define JOURNALS 3
-#define SIZES 400
+#define SIZES 1000     /* of the ledger, in any test */
+#define HEAD_SIZES 400 /* over all heads of any test */
 
 struct kit {
     struct simdisk *disk;
@@ -173,7 +174,7 @@ __attribute__((unused)) static struct ledger_decision kit_submit(struct kit *k, 
 __attribute__((unused)) static uint64_t kit_last(struct kit *k, int journal)
 {
     struct diag d = {0};
-    struct ledger_decision v = kit_submit(k, journal, SIZES, SIZES + 1, 0, false, &d);
+    struct ledger_decision v = kit_submit(k, journal, HEAD_SIZES, HEAD_SIZES + 1, 0, false, &d);
     CHECK_INT(v.status, 409);
     return v.size;
 }

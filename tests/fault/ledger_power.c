@@ -78,6 +78,8 @@ static int course(struct kit *k, struct diag *d)
         rc = one_round(k, i, &unknown, d);
         if (rc == 0 && i == 2)
             rc = ledger_rounds_snapshot(k->r, d);
+        if (rc == 0 && i == 3)
+            rc = ledger_rounds_tidy(k->r, k->now_ms, 0, 0, d);
     }
     return rc;
 }
@@ -502,5 +504,78 @@ TEST(a_round_of_65537_heads)
     struct ledger_counts c;
     ledger_rounds_counts(k.r, &c);
     CHECK_INT(c.journals, LARGE);
+    kit_free(&k);
+}
+
+/* --- upkeep --- */
+
+static void empty_rounds(struct kit *k, int n)
+{
+    struct diag d = {0};
+    bool unknown;
+    for (int i = 0; i < n; i++) {
+        k->now_ms += 1000;
+        if (ledger_rounds_commit(k->r, k->now_ms, &unknown, &d) != 0 || finish(k, &d) != 0)
+            FAIL("no round: %s: %s", d.where, d.text);
+    }
+}
+
+static void count_names(void *arg, const char *name)
+{
+    (void)name;
+    ++*(int *)arg;
+}
+
+static int names_in(struct kit *k, const char *folder)
+{
+    int n = 0;
+    int rc = simdisk_io.list(k->disk, folder, count_names, &n);
+    return rc == 0 ? n : rc;
+}
+
+TEST(partial_tiles_are_collected)
+{
+    struct kit k;
+    struct diag d = {0};
+    kit_init(&k);
+    CHECK_INT(kit_open(&k, &d), 0);
+    empty_rounds(&k, 255);
+    CHECK_INT(names_in(&k, DIR "/public/tile/0/000.p"), 255);
+    CHECK_INT(ledger_rounds_tidy(k.r, k.now_ms + 1, 0, INT64_MAX / 4, &d), 0);
+    CHECK_INT(names_in(&k, DIR "/public/tile/0/000.p"), 255); /* it is not full */
+    empty_rounds(&k, 2);
+    CHECK_INT(ledger_rounds_tidy(k.r, k.now_ms, 600000, INT64_MAX / 4, &d), 0);
+    CHECK_INT(names_in(&k, DIR "/public/tile/0/000.p"), 255); /* not yet */
+    CHECK_INT(kit_open(&k, &d), 0); /* what a run has left is found by the next one */
+    CHECK_INT(ledger_rounds_tidy(k.r, k.now_ms + 600000, 600000, INT64_MAX / 4, &d), 0);
+    CHECK(names_in(&k, DIR "/public/tile/0/000.p") < 0);
+    CHECK(names_in(&k, DIR "/public/tile/entries/000.p") < 0);
+    CHECK_INT(names_in(&k, DIR "/public/tile/0"), 2); /* 000 and 001.p */
+    empty_rounds(&k, 256);
+    CHECK_INT(ledger_rounds_tidy(k.r, k.now_ms + 600000, 600000, INT64_MAX / 4, &d), 0);
+    CHECK(names_in(&k, DIR "/public/tile/0/001.p") < 0);
+    CHECK_INT(kit_open(&k, &d), 0);
+    check_told(&k, "partial tiles collected");
+    kit_free(&k);
+}
+
+TEST(old_round_files_are_collected)
+{
+    struct kit k;
+    struct diag d = {0};
+    kit_init(&k);
+    CHECK_INT(kit_open(&k, &d), 0);
+    run_rounds(&k, 6);
+    int64_t later = k.now_ms + 90 * (int64_t)86400000;
+    CHECK_INT(ledger_rounds_tidy(k.r, later, 600000, 86400000, &d), 0);
+    CHECK_INT(names_in(&k, DIR "/public/rounds"), 6); /* the snapshot does not have them */
+    CHECK_INT(ledger_rounds_snapshot(k.r, &d), 0);
+    CHECK_INT(ledger_rounds_tidy(k.r, k.now_ms, 600000, 86400000, &d), 0);
+    CHECK_INT(names_in(&k, DIR "/public/rounds"), 6); /* too young */
+    CHECK_INT(ledger_rounds_tidy(k.r, later, 600000, 86400000, &d), 0);
+    CHECK_INT(names_in(&k, DIR "/public/rounds"), 0);
+    CHECK_INT(kit_open(&k, &d), 0); /* heads are known without them */
+    check_told(&k, "round files collected");
+    run_rounds(&k, 1);
     kit_free(&k);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILES 256
+#define FILES 2048
 #define FDS 64
 #define PATH 128
 #define SECTOR 512
