@@ -120,6 +120,7 @@ static void watch_clock(struct sequencer *s)
         s->lists.policy->needs_witnesses && ledger_rounds_phase(s->rounds) == LEDGER_IDLE) {
         report(REPORT_WARN, "clock", "the clock leapt forward: the witnesses are asked for theirs");
         s->confirmed = false;
+        s->began_ms = mono;
         sequencer_collect(s);
     }
     s->wall_ms = wall;
@@ -138,7 +139,8 @@ static bool confirm(struct sequencer *s)
              "%u witnesses must first confirm the last checkpoint, of size %llu, with a clock like "
              "ours",
              policy_needs(s->lists.policy), (unsigned long long)ledger_rounds_size(s->rounds));
-    sequencer_stop(s, LEDGER_STOP_WITNESSES, &d);
+    if (loop_mono_ms(s->loop) - s->began_ms > 2 * s->conf.witness_timeout_ms)
+        sequencer_stop(s, LEDGER_STOP_WITNESSES, &d);
     sequencer_ask(s);
     sequencer_again_in(s, RETRY_MS);
     return false;

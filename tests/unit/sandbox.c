@@ -239,6 +239,23 @@ static void as_database(void)
     WORKS(accept4(fd, NULL, NULL, SOCK_NONBLOCK) < 0 && errno == EAGAIN ? 0 : -1);
 }
 
+static void as_reader(void)
+{
+    nobody_may();
+    no_capabilities();
+    everybody_may();
+    no_network();
+    no_files_outside();
+    WORKS(close(open(in(inside, "there"), O_RDONLY)));
+    if (landlock()) {
+        REFUSED(open(in(inside, "there"), O_RDWR));
+        REFUSED(open(in(inside, "new"), O_WRONLY | O_CREAT, 0600));
+        REFUSED(unlink(in(inside, "there")));
+        REFUSED(mkdir(in(inside, "folder"), 0700));
+    }
+    WORKS(accept4(bound_before, NULL, NULL, SOCK_NONBLOCK) < 0 && errno == EAGAIN ? 0 : -1);
+}
+
 static void as_agent(void)
 {
     struct http_result r;
@@ -286,6 +303,14 @@ TEST(a_database_has_its_folder_and_what_was_bound_for_it)
 {
     bound_before = kit_listen(&at);
     CHECK_INT(in_process(SANDBOX_DATABASE, as_database), 0);
+    close(bound_before);
+}
+
+TEST(a_reader_of_files_changes_none)
+{
+    bound_before = kit_listen(&at);
+    CHECK_INT(kit_shell("mkdir -p inside && echo text > inside/there"), 0);
+    CHECK_INT(in_process(SANDBOX_FILES, as_reader), 0);
     close(bound_before);
 }
 
