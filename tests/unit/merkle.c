@@ -330,6 +330,34 @@ static void naive_mth(uint64_t from, uint64_t n, struct merkle_hash *out)
     hash2(1, slice_of(l.b, 32), slice_of(r.b, 32), out);
 }
 
+/* Leaves all alike: a tree's root depends on its size alone, and perfect trees are made once. */
+static struct merkle_hash alike[64];
+
+static void alike_make(void)
+{
+    uint8_t zero = 0;
+    hash2(0, slice_of(&zero, 1), SLICE_NONE, &alike[0]);
+    for (int k = 1; k < 64; k++)
+        hash2(1, slice_of(alike[k - 1].b, 32), slice_of(alike[k - 1].b, 32), &alike[k]);
+}
+
+static void alike_mth(uint64_t from, uint64_t n, struct merkle_hash *out)
+{
+    (void)from;
+    if ((n & (n - 1)) == 0) {
+        *out = alike[__builtin_ctzll(n)];
+        return;
+    }
+    struct merkle_hash l, r;
+    uint64_t k = naive_k(n);
+    alike_mth(0, k, &l);
+    alike_mth(0, n - k, &r);
+    hash2(1, slice_of(l.b, 32), slice_of(r.b, 32), out);
+}
+
+/* MTH(D[from:from+n]) of the tree in hand. */
+static void (*range_root)(uint64_t from, uint64_t n, struct merkle_hash *out) = naive_mth;
+
 static void naive_path(uint64_t m, uint64_t from, uint64_t n, struct merkle_hash *p, size_t *len)
 {
     if (n == 1)
@@ -337,10 +365,10 @@ static void naive_path(uint64_t m, uint64_t from, uint64_t n, struct merkle_hash
     uint64_t k = naive_k(n);
     if (m < k) {
         naive_path(m, from, k, p, len);
-        naive_mth(from + k, n - k, &p[(*len)++]);
+        range_root(from + k, n - k, &p[(*len)++]);
     } else {
         naive_path(m - k, from + k, n - k, p, len);
-        naive_mth(from, k, &p[(*len)++]);
+        range_root(from, k, &p[(*len)++]);
     }
 }
 
@@ -349,16 +377,16 @@ static void naive_subproof(uint64_t m, uint64_t from, uint64_t n, bool b, struct
 {
     if (m == n) {
         if (!b)
-            naive_mth(from, n, &p[(*len)++]);
+            range_root(from, n, &p[(*len)++]);
         return;
     }
     uint64_t k = naive_k(n);
     if (m <= k) {
         naive_subproof(m, from, k, b, p, len);
-        naive_mth(from + k, n - k, &p[(*len)++]);
+        range_root(from + k, n - k, &p[(*len)++]);
     } else {
         naive_subproof(m - k, from + k, n - k, false, p, len);
-        naive_mth(from, k, &p[(*len)++]);
+        range_root(from, k, &p[(*len)++]);
     }
 }
 
@@ -400,6 +428,80 @@ TEST(every_proof_to_size_70_as_the_rfc_defines_it)
         }
     }
     forest_free();
+}
+
+/* One tree of that size: proofs for a leaf and for an older size, against the definitions. */
+static void check_against_rfc(merkle_get get, void *ctx, uint64_t size, uint64_t leaf,
+                              uint64_t first)
+{
+    struct merkle_hash got[MERKLE_DEPTH], want[MERKLE_DEPTH], root, old, mine, at;
+    size_t n, m = 0;
+    range_root(0, size, &root);
+    CHECK_INT(merkle_root_at(get, ctx, size, &mine), 0);
+    check_hash(&mine, &root);
+    naive_path(leaf, 0, size, want, &m);
+    CHECK_INT(merkle_inclusion(get, ctx, leaf, size, got, &n), 0);
+    check_same_proof(got, n, want, m);
+    range_root(leaf, 1, &at);
+    CHECK_INT(merkle_verify_inclusion(&at, leaf, size, want, m, &root), 0);
+    m = 0;
+    naive_subproof(first, 0, size, true, want, &m);
+    CHECK_INT(merkle_consistency(get, ctx, first, size, got, &n), 0);
+    check_same_proof(got, n, want, m);
+    range_root(0, first, &old);
+    CHECK_INT(merkle_verify_consistency(first, &old, size, &root, want, m), 0);
+    if (first < size) {
+        old.b[7] ^= 1;
+        CHECK(merkle_verify_consistency(first, &old, size, &root, want, m) != 0);
+    }
+}
+
+/* The same numbers each time. */
+static uint64_t any(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return *state >> 1 ^ *state >> 33;
+}
+
+TEST(proofs_of_any_size_to_some_thousands)
+{
+    uint64_t state = 1;
+    forest_make(5000, small_leaf);
+    range_root = naive_mth;
+    for (int i = 0; i < 24; i++) {
+        uint64_t size = 1 + any(&state) % 5000;
+        check_against_rfc(forest_get, &forest, size, any(&state) % size, 1 + any(&state) % size);
+    }
+    forest_free();
+}
+
+TEST(proofs_of_any_size_to_the_largest)
+{
+    static const uint64_t sizes[] = {
+        UINT64_C(1) << 31, (UINT64_C(1) << 32) + 1, (UINT64_C(1) << 40) - 1,
+        UINT64_C(1) << 62, (UINT64_C(1) << 62) + 1, INT64_MAX - 1,
+        INT64_MAX};
+    uint64_t state = 7;
+    alike_make();
+    range_root = alike_mth;
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        uint64_t s = sizes[i];
+        check_against_rfc(alike_get, alike, s, 0, 1);
+        check_against_rfc(alike_get, alike, s, s - 1, s - 1);
+        check_against_rfc(alike_get, alike, s, s / 2, s / 2 + 1);
+        check_against_rfc(alike_get, alike, s, s / 3, s);
+    }
+    for (int i = 0; i < 500; i++) {
+        uint64_t size = (1 + any(&state) % INT64_MAX) >> any(&state) % 60;
+        size = size == 0 ? 1 : size;
+        check_against_rfc(alike_get, alike, size, any(&state) % size, 1 + any(&state) % size);
+    }
+    struct merkle_hash proof[MERKLE_DEPTH];
+    size_t n;
+    CHECK_INT(merkle_inclusion(alike_get, alike, 0, UINT64_MAX, proof, &n), ERR_TOO_LARGE);
+    CHECK_INT(merkle_consistency(alike_get, alike, 1, UINT64_MAX, proof, &n), ERR_TOO_LARGE);
+    CHECK(merkle_verify_inclusion(&alike[0], 0, UINT64_C(1) << 63, proof, 63, &alike[63]) != 0);
+    range_root = naive_mth;
 }
 
 TEST(edges)
