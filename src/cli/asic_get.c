@@ -1,96 +1,24 @@
 #include "cli/asic_get.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "cli/pick.h"
 #include "crypto/sign.h"
 #include "evidence/asic.h"
-#include "gateway/mlog.h"
 #include "gateway/mlog_read.h"
 #include "proc/command.h"
 #include "proc/fs.h"
 #include "proc/group.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 
-#define PATH_CAP 1400
 #define ARENA_MAX (64u << 20)
 #define STAMP_MS 30000
 
 struct wish {
-    const char *dir, *gateway, *log, *id, *last, *request, *side, *out, *owner;
+    struct pick_wish message;
+    const char *out, *owner;
 };
-
-/* The chosen record and where it is. */
-struct choice {
-    char log[PATH_CAP];     /* the message log's folder */
-    char control[PATH_CAP]; /* its gateway's socket */
-    uint64_t seq;
-    int64_t time_ms;
-    bool found;
-};
-
-static void want_of(const struct wish *w, struct mlog_read_want *out)
-{
-    bool provider = w->side != NULL && strcmp(w->side, "provider") == 0;
-    *out = (struct mlog_read_want){.side = provider ? RECORD_PROVIDER : RECORD_CONSUMER,
-                                   .response = w->request == NULL,
-                                   .id = slice_str(w->id)};
-}
-
-/* Looks into one log; keeps what it finds when it is newer than what was found before. */
-static int look(const struct wish *w, const char *log, const char *control, struct choice *c,
-                struct diag *d)
-{
-    struct mlog_read *m;
-    struct mlog_read_want want;
-    uint64_t seq;
-    int64_t time_ms;
-    want_of(w, &want);
-    int rc = mlog_read_open(log, NULL, &m, d);
-    if (rc != 0)
-        return rc;
-    rc = mlog_read_find(m, &want, &seq, &time_ms, d);
-    mlog_read_close(m);
-    if (rc != 0)
-        return rc == ERR_MLOG_RECORD_NOT_FOUND ? 0 : rc;
-    if (c->found && c->time_ms >= time_ms)
-        return 0;
-    snprintf(c->log, sizeof c->log, "%s", log);
-    snprintf(c->control, sizeof c->control, "%s", control);
-    c->seq = seq;
-    c->time_ms = time_ms;
-    c->found = true;
-    return 0;
-}
-
-/* All gateways below the country's folder, or the one named. */
-static int choose(const struct wish *w, struct choice *c, struct diag *d)
-{
-    char log[PATH_CAP], control[PATH_CAP];
-    int rc = 0;
-    if (w->log != NULL) {
-        snprintf(control, sizeof control, "%s/../control.sock", w->log);
-        rc = look(w, w->log, control, c, d);
-    } else {
-        DIR *dir = opendir(w->dir);
-        struct dirent *e;
-        while (rc == 0 && dir != NULL && (e = readdir(dir)) != NULL) {
-            if (e->d_name[0] == '.' || (w->gateway != NULL && strcmp(w->gateway, e->d_name) != 0))
-                continue;
-            snprintf(log, sizeof log, "%s/%s/" MLOG_FOLDER, w->dir, e->d_name);
-            snprintf(control, sizeof control, "%s/%s/control.sock", w->dir, e->d_name);
-            if (fs_exists(log))
-                rc = look(w, log, control, c, d);
-        }
-        if (dir != NULL)
-            closedir(dir);
-    }
-    if (rc == 0 && !c->found)
-        rc = diag_set(d, ERR_MLOG_RECORD_NOT_FOUND, "no such message is logged in %s",
-                      w->log != NULL ? w->log : w->dir);
-    return rc;
-}
 
 static int read_owner(const char *path, EVP_PKEY **key, struct diag *d)
 {
@@ -107,7 +35,7 @@ static int read_owner(const char *path, EVP_PKEY **key, struct diag *d)
 }
 
 /* Stamps what is not stamped yet, where the gateway runs. */
-static int stamp_now(const struct choice *c, struct diag *d)
+static int stamp_now(const struct pick *c, struct diag *d)
 {
     struct buf answer;
     int code = 0;
@@ -123,7 +51,7 @@ static int stamp_now(const struct choice *c, struct diag *d)
     return rc;
 }
 
-static int export(const struct choice *c, EVP_PKEY *owner, struct buf *out,
+static int export(const struct pick *c, EVP_PKEY *owner, struct buf *out,
                   struct record_message *about, struct arena *a, struct diag *d)
 {
     struct mlog_read *m;
@@ -143,14 +71,14 @@ static int export(const struct choice *c, EVP_PKEY *owner, struct buf *out,
 
 static int get(const struct wish *w, struct diag *d)
 {
-    struct choice c = {.found = false};
+    struct pick c = {.found = false};
     struct record_message about;
     struct buf file, name;
     EVP_PKEY *owner = NULL;
     struct arena *a = arena_new(ARENA_MAX);
     buf_init(&file, ARENA_MAX);
     buf_init(&name, 4096);
-    int rc = a == NULL ? diag_set(d, ERR_NOMEM, "no memory") : choose(w, &c, d);
+    int rc = a == NULL ? diag_set(d, ERR_NOMEM, "no memory") : pick_message(&w->message, &c, d);
     rc = rc != 0 ? rc : read_owner(w->owner, &owner, d);
     rc = rc != 0 ? rc : export(&c, owner, &file, &about, a, d);
     if (rc == 0) {
@@ -173,17 +101,17 @@ static int get(const struct wish *w, struct diag *d)
 
 int cli_asic_get(int argc, char **argv)
 {
-    struct wish w = {.dir = "./country.d"};
+    struct wish w = {.message.dir = "./country.d"};
+    const char *last = NULL;
     const struct opt opts[] = {
-        {"--last", NULL, "the newest message (of the consumer's side, the response)", &w.last,
-         NULL},
-        {"--id", "ID", "the message with this X-Road-Id", &w.id, NULL},
-        {"--request", NULL, "the request instead of the response", &w.request, NULL},
-        {"--side", "SIDE", "consumer (default) or provider", &w.side, NULL},
+        {"--last", NULL, "the newest message (of the consumer's side, the response)", &last, NULL},
+        {"--id", "ID", "the message with this X-Road-Id", &w.message.id, NULL},
+        {"--request", NULL, "the request instead of the response", &w.message.request, NULL},
+        {"--side", "SIDE", "consumer (default) or provider", &w.message.side, NULL},
         {"--out", "FILE", "where to write; default: a name as X-Road gives it", &w.out, NULL},
-        {"--dir", "DIR", "the country (./country.d)", &w.dir, NULL},
-        {"--gateway", "NAME", "only this gateway of it", &w.gateway, NULL},
-        {"--log", "DIR", "a message log's folder, of any gateway", &w.log, NULL},
+        {"--dir", "DIR", "the country (./country.d)", &w.message.dir, NULL},
+        {"--gateway", "NAME", "only this gateway of it", &w.message.gateway, NULL},
+        {"--log", "DIR", "a message log's folder, of any gateway", &w.message.log, NULL},
         {"--owner-key", "FILE", "private key that opens kept bodies", &w.owner, NULL},
         {NULL, NULL, NULL, NULL, NULL},
     };
@@ -198,11 +126,8 @@ int cli_asic_get(int argc, char **argv)
     int rc = 0, code;
     if (!command_parse("asic get", &cmd, argc, argv, args, &code))
         return code;
-    if ((w.last == NULL) == (w.id == NULL))
+    if ((last == NULL) == (w.message.id == NULL))
         rc = diag_set(&d, ERR_USAGE, "say either --last or --id ID");
-    if (rc == 0 && w.side != NULL && strcmp(w.side, "consumer") != 0 &&
-        strcmp(w.side, "provider") != 0)
-        rc = diag_set(&d, ERR_USAGE, "--side is consumer or provider");
     rc = rc != 0 ? rc : get(&w, &d);
     if (rc == 0)
         return EXIT_DONE;
