@@ -11,6 +11,8 @@
 #include "cli/drill.h"
 #include "cli/journal_verify.h"
 #include "cli/journal_vkey.h"
+#include "cli/proof_get.h"
+#include "cli/proof_verify.h"
 #include "cli/status.h"
 #include "cli/up.h"
 #include "gateway/gateway.h"
@@ -49,6 +51,9 @@ static const struct {
     {"check", cli_check, "look for errors in a configuration file"},
     {"asic get", cli_asic_get, "export a logged message as a container"},
     {"asic verify", cli_asic_verify, "verify containers of logged messages"},
+    {"proof get", cli_proof_get, "prove a record, for who has nothing but the file"},
+    {"proof verify", cli_proof_verify, "verify proofs of records, offline"},
+    {"proof extract", cli_proof_extract, "take a proof's ends out as .tlog-proof files"},
     {"journal verify", cli_journal_verify, "check a journal, its signatures and time-stamps"},
     {"journal vkey", cli_journal_vkey, "print the key that a journal's heads are signed with"},
     {"authority", authority_main, "central server: members, trust, global configuration"},
