@@ -18,6 +18,7 @@
 #include "gateway/gateway.h"
 #include "ledger/aggregate.h"
 #include "ledger/ledger.h"
+#include "monitor/monitor.h"
 #include "proc/command.h"
 #include "registry/registry.h"
 #include "trust/trust.h"
@@ -63,6 +64,7 @@ static const struct {
     {"ledger aggregate", aggregate_main,
      "aggregator: hands in one signed subtree over the heads of its journals"},
     {"ledger", ledger_main, "ledger: rounds over the heads of journals, for anyone to check"},
+    {"ledger monitor", monitor_main, "follow a ledger and believe nobody"},
     {"registry", registry_main, "reference registry: the population register"},
     {"version", version, "print the version"},
 };
