@@ -11,6 +11,8 @@
 #include "cli/drill.h"
 #include "cli/journal_verify.h"
 #include "cli/journal_vkey.h"
+#include "cli/ledger_anchor.h"
+#include "cli/proof_extend.h"
 #include "cli/proof_get.h"
 #include "cli/proof_verify.h"
 #include "cli/status.h"
@@ -54,6 +56,7 @@ static const struct {
     {"asic verify", cli_asic_verify, "verify containers of logged messages"},
     {"proof get", cli_proof_get, "prove a record, for who has nothing but the file"},
     {"proof verify", cli_proof_verify, "verify proofs of records, offline"},
+    {"proof extend", cli_proof_extend, "lead a proof to a printed anchor"},
     {"proof extract", cli_proof_extract, "take a proof's ends out as .tlog-proof files"},
     {"journal verify", cli_journal_verify, "check a journal, its signatures and time-stamps"},
     {"journal vkey", cli_journal_vkey, "print the key that a journal's heads are signed with"},
@@ -64,6 +67,7 @@ static const struct {
     {"ledger aggregate", aggregate_main,
      "aggregator: hands in one signed subtree over the heads of its journals"},
     {"ledger", ledger_main, "ledger: rounds over the heads of journals, for anyone to check"},
+    {"ledger anchor", cli_ledger_anchor, "print a checkpoint as a short string"},
     {"ledger monitor", monitor_main, "follow a ledger and believe nobody"},
     {"registry", registry_main, "reference registry: the population register"},
     {"version", version, "print the version"},
