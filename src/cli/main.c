@@ -69,6 +69,7 @@ static const struct {
     {"ledger", ledger_main, "ledger: rounds over the heads of journals, for anyone to check"},
     {"ledger anchor", cli_ledger_anchor, "print a checkpoint as a short string"},
     {"ledger monitor", monitor_main, "follow a ledger and believe nobody"},
+    {"ledger", ledger_main, "ledger: rounds over the heads of journals, for anyone to check"},
     {"registry", registry_main, "reference registry: the population register"},
     {"version", version, "print the version"},
 };
