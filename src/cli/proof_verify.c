@@ -155,8 +155,8 @@ static int extract(const char *file, const char *journal, const char *ledger, st
     int rc = k == NULL ? ERR_NOMEM : read_file(k, file, d);
     buf_init(&out, CHAIN_MAX);
     if (rc == 0 && journal != NULL) {
-        chain_extract_journal(&k->chain, &out);
-        rc = fs_write(journal, buf_view(&out), 0644, d);
+        rc = chain_extract_journal(&k->chain, &out, d);
+        rc = rc != 0 ? rc : fs_write(journal, buf_view(&out), 0644, d);
     }
     buf_reset(&out);
     if (rc == 0 && ledger != NULL) {

@@ -142,7 +142,7 @@ int monitor_state_open(struct monitor_state *s, const char *dir, struct diag *d)
     char path[MONITOR_STATE_PATH];
     memset(s, 0, sizeof *s);
     buf_init(&s->note, NOTE_MAX);
-    if (strlen(dir) > MONITOR_STATE_PATH - 100)
+    if (strlen(dir) >= MONITOR_STATE_DIR)
         return diag_set(d, ERR_TOO_LARGE, "the folder's path is too long");
     snprintf(s->dir, sizeof s->dir, "%s", dir);
     s->by_name = map_new(MONITOR_STATE_NAMES, (uint64_t)(uintptr_t)s);

@@ -14,6 +14,7 @@
 #include "tlog/round.h"
 #include "tlog/witness.h"
 
+#define MONITOR_STATE_DIR 1400
 #define MONITOR_STATE_PATH 1500
 #define MONITOR_STATE_NAMES 200000
 
@@ -25,7 +26,7 @@ struct monitor_known {
 };
 
 struct monitor_state {
-    char dir[MONITOR_STATE_PATH];
+    char dir[MONITOR_STATE_DIR];
     bool begun; /* there is a last checkpoint */
     struct witness_state last;
     struct buf note; /* its signed form */
