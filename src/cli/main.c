@@ -66,7 +66,6 @@ static const struct {
     {"ledger witness", witness_main, "witness: cosigns what a log says when it is consistent"},
     {"ledger aggregate", aggregate_main,
      "aggregator: hands in one signed subtree over the heads of its journals"},
-    {"ledger", ledger_main, "ledger: rounds over the heads of journals, for anyone to check"},
     {"ledger anchor", cli_ledger_anchor, "print a checkpoint as a short string"},
     {"ledger monitor", monitor_main, "follow a ledger and believe nobody"},
     {"ledger", ledger_main, "ledger: rounds over the heads of journals, for anyone to check"},
