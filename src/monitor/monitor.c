@@ -90,7 +90,7 @@ static void wait_ms(int64_t ms)
 
 static void say(const struct monitor *m)
 {
-    printf("%s: %" PRIu64 " leaves, %" PRIu64 " of them read, %u of %u witnesses needed, %zu "
+    printf("%s: %" PRIu64 " leaves, %" PRIu64 " of them read, %u witnesses (%u needed), %zu "
            "journals\n",
            m->found == MONITOR_FINE ? "fine" : "seen", m->state.last.size, m->state.entries,
            m->counts.cosignatures, m->counts.needed, m->state.n);
