@@ -2,22 +2,25 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "cli/pick.h"
+#include "cli/proof_get.h"
 #include "crypto/sign.h"
 #include "evidence/asic.h"
 #include "gateway/mlog_read.h"
 #include "proc/command.h"
 #include "proc/fs.h"
 #include "proc/group.h"
+#include "tlog/chain.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define ARENA_MAX (64u << 20)
 #define STAMP_MS 30000
+#define PROOF_WAIT_MS 5000 /* for the ledger to accept a head over the record */
 
 struct wish {
     struct pick_wish message;
-    const char *out, *owner;
+    const char *out, *owner, *proof;
 };
 
 static int read_owner(const char *path, EVP_PKEY **key, struct diag *d)
@@ -69,6 +72,22 @@ static int export(const struct pick *c, EVP_PKEY *owner, struct buf *out,
     return rc;
 }
 
+/* The ledger's proof of the record, in a file beside the container. */
+static int put_proof(const struct pick *c, const char *container, struct diag *d)
+{
+    struct buf proof, name;
+    buf_init(&proof, CHAIN_MAX);
+    buf_init(&name, 4200);
+    buf_printf(&name, "%s.proof", container);
+    int rc = proof_get_record(c->log, c->seq, PROOF_WAIT_MS, &proof, d);
+    rc = rc != 0 ? rc : fs_write(buf_cstr(&name), buf_view(&proof), 0600, d);
+    if (rc == 0)
+        printf("%s: its proof\n", buf_cstr(&name));
+    buf_free(&proof);
+    buf_free(&name);
+    return rc;
+}
+
 static int get(const struct wish *w, struct diag *d)
 {
     struct pick c = {.found = false};
@@ -92,6 +111,8 @@ static int get(const struct wish *w, struct diag *d)
         printf("%s: %s of %.*s, message %.*s\n", buf_cstr(&name),
                about.response ? "response" : "request", SLICE_ARG(about.party),
                SLICE_ARG(about.id));
+    if (rc == 0 && w->proof != NULL)
+        rc = put_proof(&c, buf_cstr(&name), d);
     EVP_PKEY_free(owner);
     buf_free(&file);
     buf_free(&name);
@@ -112,6 +133,7 @@ int cli_asic_get(int argc, char **argv)
         {"--dir", "DIR", "the country (./country.d)", &w.message.dir, NULL},
         {"--gateway", "NAME", "only this gateway of it", &w.message.gateway, NULL},
         {"--log", "DIR", "a message log's folder, of any gateway", &w.message.log, NULL},
+        {"--proof", NULL, "also the ledger's proof of the record, in FILE.proof", &w.proof, NULL},
         {"--owner-key", "FILE", "private key that opens kept bodies", &w.owner, NULL},
         {NULL, NULL, NULL, NULL, NULL},
     };

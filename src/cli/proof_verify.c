@@ -60,21 +60,11 @@ static int origin_of(const struct chain *c, struct slice *origin, struct diag *d
     return rc;
 }
 
-/* With an anchor alone, no key is asked for. */
-static int find_policy(struct work *k, const struct wish *w, struct diag *d)
-{
-    struct slice origin;
-    if (w->anchor != NULL && w->policy == NULL)
-        return 0;
-    int rc = origin_of(&k->chain, &origin, d);
-    return rc != 0 ? rc
-                   : proof_policy_find(w->policy, w->dir, origin, &k->policy, k->policy_path, d);
-}
-
 /* *bad: it is the proof that is to blame, not what it is read with. */
 static int verify(struct work *k, const char *file, const struct wish *w, bool *bad, struct diag *d)
 {
     struct anchor anchor;
+    struct slice origin;
     int rc = w->anchor == NULL ? 0 : anchor_read(slice_str(w->anchor), &anchor, d);
     if (rc != 0)
         return diag_where(d, "the anchor");
@@ -83,14 +73,16 @@ static int verify(struct work *k, const char *file, const struct wish *w, bool *
         return rc;
     *bad = true;
     rc = chain_parse(buf_view(&k->file), &k->chain, d);
+    rc = rc != 0 ? rc : origin_of(&k->chain, &origin, d);
     if (rc != 0)
         return rc;
-    rc = find_policy(k, w, d);
-    if (rc != 0) {
-        *bad = false;
-        return rc;
-    }
-    return chain_verify(&k->chain, k->policy, w->anchor == NULL ? NULL : &anchor, &k->verdict, d);
+    /* With an anchor alone, no key is asked for. */
+    if (w->anchor == NULL || w->policy != NULL)
+        rc = proof_policy_find(w->policy, w->dir, origin, &k->policy, k->policy_path, d);
+    *bad = rc == 0;
+    return rc != 0 ? rc
+                   : chain_verify(&k->chain, k->policy, w->anchor == NULL ? NULL : &anchor,
+                                  &k->verdict, d);
 }
 
 static int verify_one(const char *file, const struct wish *w)
