@@ -227,15 +227,18 @@ static void tell(struct country *c, int64_t began_ms)
     sample_code(c, code);
     if (strcmp(c->dir, "./country.d") != 0)
         snprintf(at, sizeof at, " --dir %s", c->dir);
-    printf("\nThe country is up: %.1f s, %.0f MB in all.\n\n"
-           "Try, in a second terminal:\n"
-           "  ./build/sild call GET /r1/SILD/GOV/70000001/population/persons/%s\n"
-           "  curl -i -H 'X-Road-Client: " COUNTRY_CLIENT "' \\\n"
-           "    " COUNTRY_CONSUMER "/r1/SILD/GOV/70000001/population/persons/%s\n"
-           "  ./build/sild asic get --last --out m.asice%s && ./build/sild asic verify m.asice%s\n"
-           "\nCtrl-C stops it; what it knows stays in %s.\n",
-           (double)(launch_now_ms() - began_ms) / 1000.0, (double)kib / 1024.0, code, code, at, at,
-           c->dir);
+    printf(
+        "\nThe country is up: %.1f s, %.0f MB in all.\n\n"
+        "Try, in a second terminal:\n"
+        "  ./build/sild call GET /r1/SILD/GOV/70000001/population/persons/%s\n"
+        "  curl -i -H 'X-Road-Client: " COUNTRY_CLIENT "' \\\n"
+        "    " COUNTRY_CONSUMER "/r1/SILD/GOV/70000001/population/persons/%s\n"
+        "  ./build/sild asic get --last --out m.asice%s && ./build/sild asic verify m.asice%s\n"
+        "  ./build/sild proof get --last --out p.proof%s && ./build/sild proof verify p.proof%s\n"
+        "  the ledger's page: http://127.0.1.31:2025/\n"
+        "\nCtrl-C stops it; what it knows stays in %s.\n",
+        (double)(launch_now_ms() - began_ms) / 1000.0, (double)kib / 1024.0, code, code, at, at, at,
+        at, c->dir);
     fflush(stdout);
 }
 
