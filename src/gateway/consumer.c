@@ -331,10 +331,20 @@ static int ask_for_log(struct consumer *c, struct diag *d)
 
 /* --- sending --- */
 
+/* The snapshot whose certificate the connection shows: that of now, where the certificate changed
+ * between the request's begin and the handshake. */
+static const struct snapshot *shown(const struct consumer *c)
+{
+    const struct conn *conn = http_call_conn(c->call);
+    bool newer = conn != NULL && !peer_was_shown(c->w, c->snap, conn) && c->w->snap != NULL &&
+                 peer_was_shown(c->w, c->w->snap, conn);
+    return newer ? c->w->snap : c->snap;
+}
+
 /* OCSP responses of the own TLS chain, then the REST part: everything before the body. */
 static int put_front(struct consumer *c, struct buf *out, struct diag *d)
 {
-    struct snapshot *s = c->snap;
+    const struct snapshot *s = shown(c);
     int auth = snapshot_auth_key(s);
     if (auth < 0 || s->ocsp[auth].n == 0)
         return diag_set(d, ERR_IO,

@@ -500,11 +500,30 @@ struct peer_judging *peer_judge(struct worker *w, struct snapshot *s, struct con
     return fetch(j) ? j : NULL;
 }
 
+bool peer_was_shown(const struct worker *w, const struct snapshot *s, const struct conn *c)
+{
+    const SSL *ssl = conn_ssl(c);
+    X509 *own = ssl == NULL ? NULL : SSL_get_certificate(ssl);
+    int i = snapshot_auth_key(s);
+    unsigned char *der = NULL;
+    if (own == NULL || i < 0)
+        return false;
+    /* Nearly always the one that the context shows now: then nothing is encoded. */
+    if (own == SSL_CTX_get0_certificate(tls_ctx(w->peer_client)))
+        return slice_eq(w->auth_cert, s->conf.keys[i].cert);
+    int n = i2d_X509(own, &der);
+    bool same = n > 0 && slice_eq(slice_of(der, (size_t)n), s->conf.keys[i].cert);
+    OPENSSL_free(der);
+    return same;
+}
+
 bool peer_judge_again(struct worker *w, struct snapshot *s, struct conn *c,
                       const struct id_client *provider)
 {
     struct digest key;
     struct diag d = {0};
+    if (!peer_was_shown(w, s, c))
+        return false;
     verdict_key(provider, NULL, 0, &key);
     if (verdict_good(c, s->generation, &key, loop_wall_ms(w->loop)))
         return true;

@@ -35,8 +35,13 @@ typedef void (*peer_done)(void *ctx, const struct diag *why); /* NULL: trusted *
 struct peer_judging *peer_judge(struct worker *w, struct snapshot *s, struct conn *c,
                                 const struct id_client *provider, peer_done done, void *ctx);
 void peer_judge_cancel(struct peer_judging *j); /* NULL is harmless */
+/* Did we show the snapshot's authentication certificate when this connection was made? What goes
+ * with a message, its OCSP response, must be of the certificate that the other side has seen. */
+bool peer_was_shown(const struct worker *w, const struct snapshot *s, const struct conn *c);
 /* Is this pooled connection good for the provider, under this snapshot and now? Judged anew when no
- * verdict says so, if that takes no fetch. */
+ * verdict says so, if that takes no fetch. One that was made with another certificate of ours is
+ * not.
+ */
 bool peer_judge_again(struct worker *w, struct snapshot *s, struct conn *c,
                       const struct id_client *provider);
 
